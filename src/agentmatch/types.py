@@ -1,0 +1,151 @@
+"""Records that every part of agentmatch passes on: agents, passages, matches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+Severity = Literal["error", "warning", "note"]
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """Describe one agent as its author did.
+
+    Attributes:
+        name: The identifier by which the agent is called; unique in a catalogue.
+        title: A readable name ("Backend Development Specialist"), or "".
+        description: What the agent is for, without example dialogues.
+        when_to_use: Situations that call for the agent, one a line.
+        example_tasks: Requests that it should take, in a user's words.
+        capabilities: What it can do, one a line.
+        expertise: Fields, languages and products that it knows, one a line.
+        purpose: Paragraphs that say what its role is ("You are a ...").
+        workflow: Steps or phases of its work.
+        best_practices: Rules that it follows.
+        success_metrics: How its work is judged.
+        tags: Short labels: category, division, activation keywords.
+        tools: Names of the tools it may use; empty where the file says nothing.
+        model: The language model it asks for, or "".
+        metadata: All other front-matter keys, as plain JSON values.
+        path: The file it was read from, or None.
+        body: The file's text after the front matter.
+    """
+
+    name: str
+    title: str = ""
+    description: str = ""
+    when_to_use: tuple[str, ...] = ()
+    example_tasks: tuple[str, ...] = ()
+    capabilities: tuple[str, ...] = ()
+    expertise: tuple[str, ...] = ()
+    purpose: tuple[str, ...] = ()
+    workflow: tuple[str, ...] = ()
+    best_practices: tuple[str, ...] = ()
+    success_metrics: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    tools: tuple[str, ...] = ()
+    model: str = ""
+    metadata: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    path: Path | None = None
+    body: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Name something an author should know about one file of a catalogue.
+
+    Attributes:
+        severity: "error" where content is lost or ambiguous, "warning" where it
+            was recovered, "note" for information (a file that is no agent).
+        code: A stable, kebab-case identifier such as "invalid-yaml".
+        message: What is wrong and what to do.
+        path: The file, or None.
+        line: The 1-based line, or None.
+    """
+
+    severity: Severity
+    code: str
+    message: str
+    path: Path | None = None
+    line: int | None = None
+
+    @property
+    def place(self) -> str:
+        """Return "path:line", "path" or ""."""
+        if self.path is None:
+            return ""
+        return f"{self.path}:{self.line}" if self.line is not None else str(self.path)
+
+    def __str__(self) -> str:
+        place = self.place
+        return f"{place}: {self.message}" if place else self.message
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """Hold what was read from one folder or file of agents.
+
+    Attributes:
+        path: The folder or file.
+        agents: Every agent that was read, sorted by name, then path. Duplicate
+            names are kept here, each reported in `problems`.
+        problems: Everything worth telling the author, sorted by path and line.
+    """
+
+    path: Path
+    agents: tuple[Agent, ...]
+    problems: tuple[Problem, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.agents)
+
+    def __iter__(self) -> Iterator[Agent]:
+        return iter(self.agents)
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """Hold one text that says what an agent is for.
+
+    Attributes:
+        section: Where it stands, such as "when_to_use".
+        text: The text as it is embedded and shown.
+    """
+
+    section: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Show one passage that speaks for an agent.
+
+    Attributes:
+        section: Where the passage stands, such as "when_to_use".
+        text: The passage.
+        similarity: Cosine similarity of request and passage, -1 to 1.
+    """
+
+    section: str
+    text: str
+    similarity: float
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Hold one agent of an answer.
+
+    Attributes:
+        rank: 1 for the best.
+        agent: The agent.
+        score: How well the agent fits the request; higher is better.
+        evidence: The passages that earned it, best first.
+    """
+
+    rank: int
+    agent: Agent
+    score: float
+    evidence: tuple[Evidence, ...] = ()
