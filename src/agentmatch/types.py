@@ -107,6 +107,36 @@ class Catalogue:
 
 
 @dataclass(frozen=True, slots=True)
+class FileState:
+    """Identify one version of a file by what a stat call tells.
+
+    Attributes:
+        path: The file, relative to the catalogue, with forward slashes.
+        size: Its size in bytes.
+        modified: Its time of modification in nanoseconds.
+    """
+
+    path: str
+    size: int
+    modified: int
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogueState:
+    """Remember which files an index was built from.
+
+    Attributes:
+        path: The catalogue's absolute path.
+        taken: When the files were looked at, in nanoseconds since the epoch.
+        files: Every file that could define an agent, sorted by path.
+    """
+
+    path: str
+    taken: int
+    files: tuple[FileState, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Passage:
     """Hold one text that says what an agent is for.
 
@@ -149,3 +179,80 @@ class Match:
     agent: Agent
     score: float
     evidence: tuple[Evidence, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """Hold the answer to one request: a sequence of matches, best first.
+
+    Attributes:
+        request: The request as it was asked.
+        matches: The agents, best first.
+        warnings: What the user should know about how the request was read.
+    """
+
+    request: str
+    matches: tuple[Match, ...]
+    warnings: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.matches)
+
+    def __iter__(self) -> Iterator[Match]:
+        return iter(self.matches)
+
+    def __getitem__(self, position: int) -> Match:
+        return self.matches[position]
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """Show one part of an agent's score.
+
+    Attributes:
+        name: The signal, such as "best_passage".
+        value: Its value for this request and agent.
+        share: What it adds to the score: value times weight, over the sum of weights.
+        rank: The agent's place by this signal alone; 1 for the best.
+    """
+
+    name: str
+    value: float
+    share: float
+    rank: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rival:
+    """Compare another agent with the one that is explained.
+
+    Attributes:
+        match: The other agent, its rank, score and evidence.
+        margins: For each signal, the other agent's share minus the explained agent's;
+            above 0 where the other is ahead.
+    """
+
+    match: Match
+    margins: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Say why an agent ranks where it does.
+
+    Attributes:
+        request: The request.
+        match: The explained agent, its rank, score and evidence.
+        agents: How many agents were ranked.
+        signals: The parts of its score, largest share first.
+        named: Whether the request names the agent outright.
+        rivals: The agents just ahead of it, best first; for the first agent, the one
+            that follows it.
+    """
+
+    request: str
+    match: Match
+    agents: int
+    signals: tuple[Signal, ...]
+    named: bool
+    rivals: tuple[Rival, ...]

@@ -1,0 +1,5 @@
+"""Run the command line as `python -m agentmatch`."""
+
+from agentmatch.cli.main import main
+
+main()

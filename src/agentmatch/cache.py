@@ -1,0 +1,147 @@
+"""Keep the index of each catalogue in the user's cache folder, up to date."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from agentmatch.catalogue import load_catalogue, resolve_path, unique_agents
+from agentmatch.encoders.base import Encoder
+from agentmatch.errors import IndexFolderError, IndexNotFoundError
+from agentmatch.index import AgentIndex, Progress, build_index
+from agentmatch.snapshot import is_unchanged, take_snapshot
+from agentmatch.store import (
+    StoredIndex,
+    lock,
+    read_index,
+    touch_catalogue,
+    write_index,
+)
+from agentmatch.types import CatalogueState, Problem
+
+logger = logging.getLogger("agentmatch")
+
+CACHE_VARIABLE = "AGENTMATCH_CACHE_DIR"
+"""Environment variable that names another cache folder."""
+
+
+@dataclass(frozen=True)
+class CachedIndex:
+    """Hold an up-to-date index and what it was made from.
+
+    Attributes:
+        index: The index.
+        state: The catalogue's files when they were read.
+        problems: What was wrong with them.
+    """
+
+    index: AgentIndex
+    state: CatalogueState | None
+    problems: tuple[Problem, ...]
+
+
+def cache_root() -> Path:
+    """Return the folder that holds all cached indexes."""
+    chosen = os.environ.get(CACHE_VARIABLE)
+    if chosen:
+        return Path(chosen).expanduser()
+    from platformdirs import user_cache_path
+
+    return user_cache_path("agentmatch", appauthor=False)
+
+
+def cache_folder(path: Path | str, encoder: Encoder) -> Path:
+    """Return the cache folder of one catalogue and one encoder.
+
+    Args:
+        path: A catalogue, as `load_catalogue` takes it.
+        encoder: The encoder.
+
+    Returns:
+        A folder that need not exist.
+    """
+    root = resolve_path(path).resolve()
+    key = hashlib.sha256(f"{root}\0{encoder.fingerprint}".encode("utf-8", "surrogateescape"))
+    return cache_root() / "indexes" / key.hexdigest()[:24]
+
+
+def load_cached_index(
+    path: Path | str, encoder: Encoder, *, progress: Progress | None = None
+) -> CachedIndex:
+    """Return the index of a catalogue as its files are now.
+
+    Args:
+        path: A catalogue, as `load_catalogue` takes it.
+        encoder: The encoder.
+        progress: Called as texts are encoded.
+
+    Returns:
+        The cached index where no file changed; else one in which only the agents that
+        changed were encoded anew, written back to the cache.
+
+    Raises:
+        CatalogueError: The path does not exist, or holds no agent.
+    """
+    folder = cache_folder(path, encoder)
+    stored = _read(folder, encoder)
+    if stored is not None and _is_current(stored):
+        return _cached(stored)
+    try:
+        with lock(folder):
+            # Another process may have brought the cache up to date in the meantime.
+            stored = _read(folder, encoder)
+            if stored is not None and _is_current(stored):
+                return _cached(stored)
+            return _update(path, folder, stored, encoder, progress)
+    except (OSError, IndexFolderError) as error:
+        logger.warning("the index cannot be kept in the cache (%s); it is built for now", error)
+        return _update(path, None, stored, encoder, progress)
+
+
+def _cached(stored: StoredIndex) -> CachedIndex:
+    return CachedIndex(stored.index, stored.manifest.catalogue, stored.manifest.problems)
+
+
+def _is_current(stored: StoredIndex) -> bool:
+    state = stored.manifest.catalogue
+    return state is not None and is_unchanged(state)
+
+
+def _read(folder: Path, encoder: Encoder) -> StoredIndex | None:
+    try:
+        stored = read_index(folder)
+    except IndexNotFoundError:
+        return None
+    except IndexFolderError as error:
+        logger.warning("the cached index is not used: %s; it is built anew", error)
+        return None
+    if stored.manifest.encoder_fingerprint != encoder.fingerprint:
+        logger.warning("the cached index in %s is of another encoder; it is built anew", folder)
+        return None
+    return stored
+
+
+def _update(
+    path: Path | str,
+    folder: Path | None,
+    stored: StoredIndex | None,
+    encoder: Encoder,
+    progress: Progress | None,
+) -> CachedIndex:
+    # Taken before the files are read: a file that changes meanwhile is read again.
+    state = take_snapshot(path)
+    catalogue = load_catalogue(path)
+    previous = None if stored is None else stored.index
+    index = build_index(
+        unique_agents(catalogue.agents), encoder, previous=previous, progress=progress
+    )
+    if folder is not None:
+        same = stored is not None and stored.index.agents == index.agents
+        if same and stored is not None and stored.manifest.problems == catalogue.problems:
+            touch_catalogue(folder, stored.manifest, state)
+        else:
+            write_index(folder, index, catalogue=state, problems=catalogue.problems)
+    return CachedIndex(index, state, catalogue.problems)

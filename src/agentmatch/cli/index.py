@@ -1,0 +1,121 @@
+"""`agentmatch index` and `agentmatch info`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from agentmatch.cli.options import (
+    agents_option,
+    encoding_progress,
+    json_option,
+    model_option,
+    notice,
+    print_json,
+    report_problems,
+    resolve_catalogue,
+    show_notices,
+)
+
+
+@click.command(epilog="Example: agentmatch index agents -o agents.index")
+@click.argument("directory", required=False)
+@click.option(
+    "--output", "-o", required=True, metavar="PATH", help="Folder for the index: new or an index."
+)
+@model_option
+def index(directory: str | None, output: str, model: str) -> None:
+    """Build an index of DIRECTORY (default: as for 'match') and save it.
+
+    'agentmatch match' keeps an index of its own in the user's cache folder; build one
+    to take it elsewhere, or to have it where you want it.
+    """
+    from agentmatch.encoders.sentence_transformer import SentenceTransformerEncoder
+    from agentmatch.matcher import AgentMatcher
+
+    show_notices()
+    path = resolve_catalogue(directory)
+    with encoding_progress() as progress:
+        matcher = AgentMatcher.from_directory(
+            path, encoder=SentenceTransformerEncoder(model), progress=progress
+        )
+    report_problems(matcher.problems, path)
+    matcher.save(output)
+    notice(f"{len(matcher)} agents, {len(matcher.index.passages)} passages saved in {output}")
+
+
+@click.command(epilog="Example: agentmatch info --agents builtin")
+@agents_option
+@model_option
+@click.option("--index", "index_path", metavar="PATH", help="Describe a saved index.")
+@json_option
+def info(agents: str | None, model: str, index_path: str | None, as_json: bool) -> None:
+    """Show what is used: catalogue, model, and the index and whether it is up to date."""
+    import platform
+
+    from agentmatch.cache import cache_folder
+    from agentmatch.encoders.models import find_model
+    from agentmatch.encoders.sentence_transformer import SentenceTransformerEncoder
+    from agentmatch.version import __version__
+
+    facts: dict[str, Any] = {"agentmatch": __version__, "python": platform.python_version()}
+    if index_path is not None:
+        facts["index"] = _describe(Path(index_path))
+    else:
+        catalogue = resolve_catalogue(agents)
+        encoder = SentenceTransformerEncoder(model)
+        facts["catalogue"] = catalogue
+        facts["model"] = {
+            "name": model,
+            "path": str(find_model(model)),
+            "fingerprint": encoder.fingerprint,
+            "runtime": "sentence-transformers (torch)",
+        }
+        facts["index"] = _describe(cache_folder(catalogue, encoder))
+    if as_json:
+        print_json(facts)
+        return
+    for key, value in facts.items():
+        if isinstance(value, dict):
+            click.echo(f"{key}:")
+            for inner, detail in value.items():
+                click.echo(f"  {inner}: {'' if detail is None else detail}")
+        else:
+            click.echo(f"{key}: {value}")
+
+
+def _describe(folder: Path) -> dict[str, Any]:
+    from agentmatch.errors import IndexFolderError, IndexNotFoundError
+    from agentmatch.snapshot import is_unchanged
+    from agentmatch.store import read_index
+
+    description: dict[str, Any] = {"path": str(folder)}
+    try:
+        manifest = read_index(folder).manifest
+    except IndexNotFoundError:
+        return {**description, "state": "not built yet"}
+    except IndexFolderError as error:
+        return {**description, "state": f"unusable: {error.problem}"}
+    source = manifest.catalogue
+    if source is None:
+        state = "complete; built from records, not from files"
+    elif not Path(source.path).exists():
+        state = "complete; its catalogue is not on this machine"
+    elif is_unchanged(source):
+        state = "up to date"
+    else:
+        state = "older than the catalogue's files"
+    return {
+        **description,
+        "state": state,
+        "built_by": f"agentmatch {manifest.version}",
+        "catalogue": None if source is None else source.path,
+        "model": manifest.encoder,
+        "model_fingerprint": manifest.encoder_fingerprint,
+        "dimension": manifest.dimension,
+        "agents": len(manifest.agents),
+        "passages": sum(count for _, _, count in manifest.agents),
+        "bytes": sum(size for size, _ in manifest.files.values()),
+    }

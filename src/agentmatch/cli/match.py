@@ -1,0 +1,160 @@
+"""`agentmatch match` and `agentmatch explain`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from agentmatch.cli.options import (
+    agents_option,
+    index_option,
+    json_option,
+    model_option,
+    notice,
+    open_matcher,
+    print_json,
+)
+from agentmatch.errors import InvalidRequestError
+
+if TYPE_CHECKING:
+    from agentmatch.matcher import AgentMatcher
+
+_READ_BYTES = 1 << 16
+
+
+@click.command(
+    epilog='Example: agentmatch match "our checkout page takes 5 seconds" -k 3 --agents builtin'
+)
+@click.argument("request")
+@click.option(
+    "--top-k",
+    "-k",
+    type=click.IntRange(min=1),
+    default=5,
+    show_default=True,
+    help="How many agents to return.",
+)
+@agents_option
+@model_option
+@index_option
+@json_option
+@click.pass_context
+def match(
+    context: click.Context,
+    request: str,
+    top_k: int,
+    agents: str | None,
+    model: str,
+    index_path: str | None,
+    as_json: bool,
+) -> None:
+    """Rank the agents that fit REQUEST, with the lines that say so.
+
+    With "-" for REQUEST, one request a line is read from standard input and each is
+    answered at once with one line of JSON.
+    """
+    matcher = open_matcher(agents, model, index_path, context)
+    if request == "-":
+        failed = _stream(matcher, top_k)
+        context.exit(1 if failed else 0)
+    from agentmatch.cli.render import print_result, result_json
+
+    result = matcher.match(request, top_k)
+    for warning in result.warnings:
+        notice(warning)
+    if as_json:
+        print_json(result_json(result))
+        return
+    from rich.console import Console
+
+    print_result(result, Console())
+
+
+@click.command(
+    epilog='Example: agentmatch explain "rotate the TLS certificate" network-engineer -a builtin'
+)
+@click.argument("request")
+@click.argument("agent")
+@agents_option
+@model_option
+@index_option
+@json_option
+@click.pass_context
+def explain(
+    context: click.Context,
+    request: str,
+    agent: str,
+    agents: str | None,
+    model: str,
+    index_path: str | None,
+    as_json: bool,
+) -> None:
+    """Say why AGENT ranks where it does for REQUEST, and what is ahead of it."""
+    matcher = open_matcher(agents, model, index_path, context)
+    explanation = matcher.explain(request, agent)
+    from agentmatch.cli.render import explanation_json, print_explanation
+
+    if as_json:
+        print_json(explanation_json(explanation))
+        return
+    from rich.console import Console
+
+    print_explanation(explanation, Console())
+
+
+def _stream(matcher: AgentMatcher, top_k: int) -> int:
+    """Answer the lines of standard input; return how many could not be answered."""
+    from agentmatch.cli.render import result_json
+
+    failed = 0
+    for lines in _available_lines(sys.stdin.fileno()):
+        answers: dict[int, dict[str, object]] = {}
+        valid = []
+        for number, line in enumerate(lines):
+            if line.strip():
+                valid.append(number)
+            else:
+                answers[number] = {"request": line, "matches": [], "error": "the line is empty"}
+        try:
+            results = matcher.match_many([lines[number] for number in valid], top_k)
+            answers.update(zip(valid, map(result_json, results), strict=True))
+        except InvalidRequestError:
+            # One of them cannot be answered; find out which, without losing the others.
+            for number in valid:
+                answers[number] = _answer(matcher, lines[number], top_k)
+        for number in range(len(lines)):
+            failed += "error" in answers[number]
+            print_json(answers[number], indent=None)
+    return failed
+
+
+def _answer(matcher: AgentMatcher, line: str, top_k: int) -> dict[str, object]:
+    from agentmatch.cli.render import result_json
+
+    try:
+        return result_json(matcher.match(line, top_k))
+    except InvalidRequestError as error:
+        return {"request": line, "matches": [], "error": str(error)}
+
+
+def _available_lines(descriptor: int) -> Iterator[list[str]]:
+    """Yield the lines that are there to read, without waiting for more.
+
+    A program that writes one request and waits gets its answer; one that writes
+    thousands gets them encoded in batches, in constant memory.
+    """
+    rest = b""
+    while block := os.read(descriptor, _READ_BYTES):
+        *complete, rest = (rest + block).split(b"\n")
+        if complete:
+            yield [_decode(line) for line in complete]
+    if rest:
+        yield [_decode(rest)]
+
+
+def _decode(line: bytes) -> str:
+    return line.decode("utf-8", "replace").rstrip("\r")

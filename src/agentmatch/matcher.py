@@ -1,0 +1,488 @@
+"""Answer requests with ranked agents: the package's main class."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agentmatch.cache import load_cached_index
+from agentmatch.catalogue import load_catalogue, unique_agents
+from agentmatch.encoders import Encoder, SentenceTransformerEncoder
+from agentmatch.errors import (
+    CatalogueError,
+    IndexMismatchError,
+    IndexStaleError,
+    InvalidRequestError,
+    UnknownAgentError,
+)
+from agentmatch.index import AgentIndex, Progress, build_index
+from agentmatch.mentions import NameMentions
+from agentmatch.passages import NAME, WHOLE
+from agentmatch.ranking import (
+    NAME_MENTION_BONUS,
+    WEIGHTS,
+    Scores,
+    dense_signals,
+    fuse,
+    lexical_signal,
+    order,
+    signal_shares,
+)
+from agentmatch.requests import PreparedRequest, prepare_request
+from agentmatch.snapshot import is_unchanged, take_snapshot
+from agentmatch.store import lock, read_index, write_index
+from agentmatch.types import (
+    Agent,
+    CatalogueState,
+    Evidence,
+    Explanation,
+    Match,
+    Problem,
+    Result,
+    Rival,
+    Signal,
+)
+
+logger = logging.getLogger("agentmatch")
+
+EVIDENCE_LIMIT = 3
+"""Passages shown for each match."""
+
+RIVALS_LIMIT = 3
+"""Agents that an explanation compares with."""
+
+REQUEST_BLOCK = 64
+"""Requests scored at a time, which bounds the memory that their scores take."""
+
+
+class AgentMatcher:
+    """Rank the agents of a catalogue for free-text requests.
+
+    Args:
+        agents: Agents of different names, in any order.
+        encoder: The encoder; all-MiniLM-L6-v2 where none is given.
+        weights: The share of each signal in a score (see `agentmatch.ranking`).
+        progress: Called with the texts encoded so far and their number.
+
+    Raises:
+        NoAgentsError: There is no agent.
+        DuplicateAgentError: Two agents have one name.
+
+    Example:
+        >>> matcher = AgentMatcher.from_directory("agents/")  # doctest: +SKIP
+        >>> matcher.match("Fix the flaky login test")[0].agent.name  # doctest: +SKIP
+        'test-automation-engineer'
+    """
+
+    def __init__(
+        self,
+        agents: Iterable[Agent],
+        *,
+        encoder: Encoder | None = None,
+        weights: Mapping[str, float] = WEIGHTS,
+        progress: Progress | None = None,
+    ) -> None:
+        encoder = encoder or SentenceTransformerEncoder()
+        self._setup(build_index(agents, encoder, progress=progress), encoder, weights)
+
+    def _setup(
+        self,
+        index: AgentIndex,
+        encoder: Encoder,
+        weights: Mapping[str, float] = WEIGHTS,
+        source: CatalogueState | None = None,
+        problems: tuple[Problem, ...] = (),
+    ) -> AgentMatcher:
+        self._encoder = encoder
+        self._weights = dict(weights)
+        self._source = source
+        self._problems = problems
+        self._replace_index(index)
+        return self
+
+    def _replace_index(self, index: AgentIndex) -> None:
+        self._index = index
+        self._names = tuple(agent.name for agent in index.agents)
+        self._positions = {name: position for position, name in enumerate(self._names)}
+        self._mentions = NameMentions(self._names)
+
+    @classmethod
+    def from_directory(
+        cls,
+        path: Path | str,
+        *,
+        encoder: Encoder | None = None,
+        cache: bool = True,
+        progress: Progress | None = None,
+    ) -> AgentMatcher:
+        """Read a catalogue and index it, or take its index from the user's cache.
+
+        Args:
+            path: A folder of agent files, one agent file, an `agents.jsonl`, or
+                "builtin" for the agents that come with the package.
+            encoder: The encoder; all-MiniLM-L6-v2 where none is given.
+            cache: Keep the index in the user's cache folder and, when files change,
+                encode only the agents that changed.
+            progress: Called with the texts encoded so far and their number.
+
+        Returns:
+            A matcher over the catalogue. Where several files define one name, the
+            first by path is used; `problems` names them all.
+
+        Raises:
+            CatalogueError: The path does not exist, or holds no agent.
+            ModelError: The default encoder cannot be used.
+        """
+        encoder = encoder or SentenceTransformerEncoder()
+        if cache:
+            stored = load_cached_index(path, encoder, progress=progress)
+            return cls.__new__(cls)._setup(
+                stored.index, encoder, source=stored.state, problems=stored.problems
+            )
+        state = take_snapshot(path)
+        catalogue = load_catalogue(path)
+        index = build_index(unique_agents(catalogue.agents), encoder, progress=progress)
+        return cls.__new__(cls)._setup(index, encoder, source=state, problems=catalogue.problems)
+
+    @classmethod
+    def load(cls, path: Path | str, *, encoder: Encoder | None = None) -> AgentMatcher:
+        """Load an index that `save` or `agentmatch index` wrote.
+
+        Args:
+            path: The index folder.
+            encoder: The encoder; the one that built the index where none is given.
+
+        Returns:
+            A matcher that answers as the saved one did.
+
+        Raises:
+            IndexNotFoundError: There is no index.
+            IndexFormatError: Another version of agentmatch wrote it.
+            IndexCorruptError: A file of it is missing, truncated or edited.
+            IndexMismatchError: The encoder is another than the one that built it.
+            IndexStaleError: The catalogue it was built from has changed since.
+            ModelError: The encoder that built it cannot be used.
+        """
+        folder = Path(path)
+        stored = read_index(folder)
+        manifest = stored.manifest
+        encoder = encoder or SentenceTransformerEncoder(manifest.encoder)
+        if encoder.fingerprint != manifest.encoder_fingerprint:
+            raise IndexMismatchError(
+                folder,
+                f"built with other weights or settings of {manifest.encoder!r} than the encoder "
+                f"{encoder.name!r} has; build it again: agentmatch index DIR -o {folder}",
+            )
+        source = manifest.catalogue
+        if source is not None and Path(source.path).exists() and not is_unchanged(source):
+            _require_same_agents(folder, stored.index, source)
+        return cls.__new__(cls)._setup(
+            stored.index, encoder, source=source, problems=manifest.problems
+        )
+
+    def save(self, path: Path | str) -> None:
+        """Write the index into a folder, in one step.
+
+        Args:
+            path: A new or empty folder, or one that holds an index already.
+
+        Raises:
+            IndexFolderError: The folder holds other things.
+            OSError: The disk does not take it.
+        """
+        folder = Path(path)
+        with lock(folder):
+            write_index(folder, self._index, catalogue=self._source, problems=self._problems)
+
+    @property
+    def agents(self) -> tuple[Agent, ...]:
+        """Return the agents, sorted by name."""
+        return self._index.agents
+
+    @property
+    def encoder(self) -> Encoder:
+        """Return the encoder."""
+        return self._encoder
+
+    @property
+    def index(self) -> AgentIndex:
+        """Return the index that requests are matched against."""
+        return self._index
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """Return what was wrong with the catalogue's files."""
+        return self._problems
+
+    def __len__(self) -> int:
+        return len(self._index.agents)
+
+    def agent(self, name: str) -> Agent:
+        """Return the agent of a name.
+
+        Raises:
+            UnknownAgentError: There is none; the message lists the nearest names.
+        """
+        return self._index.agents[self._position(name)]
+
+    def add(self, agents: Iterable[Agent], *, progress: Progress | None = None) -> None:
+        """Add agents; one of a name that exists already replaces it.
+
+        Args:
+            agents: The agents; only these are encoded.
+            progress: Called with the texts encoded so far and their number.
+        """
+        updated = {agent.name: agent for agent in self._index.agents}
+        updated.update((agent.name, agent) for agent in agents)
+        self._rebuild(updated.values(), progress)
+        self._source = None
+
+    def remove(self, names: Iterable[str]) -> None:
+        """Remove agents by name.
+
+        Raises:
+            UnknownAgentError: There is no agent of one of the names.
+            NoAgentsError: None would be left.
+        """
+        gone = {self._position(name) for name in names}
+        left = [
+            agent for position, agent in enumerate(self._index.agents) if position not in gone
+        ]
+        self._rebuild(left, None)
+        self._source = None
+
+    def refresh(self, *, progress: Progress | None = None) -> int:
+        """Read the catalogue again and encode only the agents that changed.
+
+        Args:
+            progress: Called with the texts encoded so far and their number.
+
+        Returns:
+            How many texts were encoded.
+
+        Raises:
+            CatalogueError: The matcher was not made from a catalogue, or that is gone.
+        """
+        if self._source is None:
+            raise CatalogueError(
+                "matcher", "it was not made from a catalogue's files, so nothing can be read again"
+            )
+        path = self._source.path
+        state = take_snapshot(path)
+        catalogue = load_catalogue(path)
+        self._rebuild(unique_agents(catalogue.agents), progress)
+        self._source = state
+        self._problems = catalogue.problems
+        return self._index.encoded
+
+    def _rebuild(self, agents: Iterable[Agent], progress: Progress | None) -> None:
+        self._replace_index(
+            build_index(agents, self._encoder, previous=self._index, progress=progress)
+        )
+
+    def match(self, request: str, top_k: int = 5) -> Result:
+        """Rank the agents for one request.
+
+        Args:
+            request: Free text.
+            top_k: How many agents to return; all where there are fewer.
+
+        Returns:
+            The best agents, each with the passages that earned its place.
+
+        Raises:
+            InvalidRequestError: The request is empty, or `top_k` is less than 1.
+        """
+        return self.match_many([request], top_k)[0]
+
+    def match_many(self, requests: Sequence[str], top_k: int = 5) -> list[Result]:
+        """Rank the agents for many requests, encoded together.
+
+        Args:
+            requests: Free texts.
+            top_k: How many agents to return for each.
+
+        Returns:
+            One result a request, in order.
+
+        Raises:
+            InvalidRequestError: A request is empty, or `top_k` is less than 1.
+        """
+        if isinstance(requests, str):
+            raise InvalidRequestError("match_many takes a list of requests; use match for one")
+        if isinstance(top_k, bool) or not isinstance(top_k, int) or top_k < 1:
+            raise InvalidRequestError(f"top_k must be a whole number of 1 or more, not {top_k!r}")
+        prepared = [prepare_request(request) for request in requests]
+        vectors = self._encode_requests(prepared)
+        results = []
+        for start in range(0, len(prepared), REQUEST_BLOCK):
+            block = slice(start, start + REQUEST_BLOCK)
+            similarities, signals = self._signals(prepared[block], vectors[block])
+            scores = self._scores(prepared[block], signals)
+            for row, (request, reading) in enumerate(
+                zip(requests[block], prepared[block], strict=True)
+            ):
+                matches = tuple(
+                    self._match(rank, position, scores[row], similarities[row])
+                    for rank, position in enumerate(order(scores[row], self._names, top_k), 1)
+                )
+                results.append(Result(request, matches, reading.warnings))
+        return results
+
+    def signals(self, requests: Sequence[str]) -> dict[str, Scores]:
+        """Compute every signal of every agent, for study and fitting.
+
+        Args:
+            requests: Free texts.
+
+        Returns:
+            For each signal a float32 array [requests, agents], agents as in `agents`.
+        """
+        prepared = [prepare_request(request) for request in requests]
+        vectors = self._encode_requests(prepared)
+        blocks = [
+            self._signals(prepared[start : start + REQUEST_BLOCK], vectors[start:][:REQUEST_BLOCK])[
+                1
+            ]
+            for start in range(0, len(prepared), REQUEST_BLOCK)
+        ]
+        return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
+
+    def explain(self, request: str, agent: str) -> Explanation:
+        """Say why an agent ranks where it does, and which agents stand next to it.
+
+        Args:
+            request: Free text.
+            agent: The agent's name.
+
+        Returns:
+            The agent's rank, the parts of its score, and the agents ahead of it.
+
+        Raises:
+            UnknownAgentError: There is no agent of that name.
+            InvalidRequestError: The request is empty.
+        """
+        position = self._position(agent)
+        prepared = [prepare_request(request)]
+        similarities, signals = self._signals(prepared, self._encode_requests(prepared))
+        scores = self._scores(prepared, signals)[0]
+        ranking = order(scores, self._names, len(self._names))
+        rank = ranking.index(position) + 1
+        shares = {
+            name: values[0] for name, values in signal_shares(signals, self._weights).items()
+        }
+        neighbours = ranking[: min(rank - 1, RIVALS_LIMIT)] or ranking[rank : rank + 1]
+        return Explanation(
+            request=request,
+            match=self._match(rank, position, scores, similarities[0]),
+            agents=len(self._names),
+            signals=tuple(
+                sorted(
+                    (
+                        Signal(
+                            name,
+                            float(signals[name][0, position]),
+                            float(share[position]),
+                            int((signals[name][0] > signals[name][0, position]).sum()) + 1,
+                        )
+                        for name, share in shares.items()
+                    ),
+                    key=lambda signal: (-signal.share, signal.name),
+                )
+            ),
+            named=position in self._mentions.find(prepared[0].text),
+            rivals=tuple(
+                Rival(
+                    self._match(ranking.index(other) + 1, other, scores, similarities[0]),
+                    {
+                        name: float(share[other] - share[position])
+                        for name, share in shares.items()
+                    },
+                )
+                for other in neighbours
+            ),
+        )
+
+    def _encode_requests(self, prepared: Sequence[PreparedRequest]) -> NDArray[np.float32]:
+        """Encode requests; one of several parts by the mean of its parts' vectors."""
+        vectors = self._encoder.encode_queries([part for item in prepared for part in item.parts])
+        if len(vectors) == len(prepared):
+            return vectors
+        starts = np.cumsum([0, *(len(item.parts) for item in prepared[:-1])])
+        sums = np.add.reduceat(vectors, starts, axis=0)
+        norms = np.linalg.norm(sums, axis=1, keepdims=True)
+        return np.asarray(sums / np.maximum(norms, np.finfo(np.float32).tiny), dtype=np.float32)
+
+    def _signals(
+        self, prepared: Sequence[PreparedRequest], vectors: NDArray[np.float32]
+    ) -> tuple[Scores, dict[str, Scores]]:
+        index = self._index
+        texts = [item.text for item in prepared]
+        similarities = index.dense.similarities(vectors)
+        signals = dense_signals(similarities, index.layout)
+        signals["lexical_whole_text"] = lexical_signal(index.lexical_whole_text.scores(texts))
+        signals["lexical_description"] = lexical_signal(index.lexical_description.scores(texts))
+        return similarities, signals
+
+    def _scores(
+        self, prepared: Sequence[PreparedRequest], signals: Mapping[str, Scores]
+    ) -> Scores:
+        scores = fuse(signals, self._weights)
+        for row, item in zip(scores, prepared, strict=True):
+            row[self._mentions.find(item.text)] += np.float32(NAME_MENTION_BONUS)
+        return scores
+
+    def _match(self, rank: int, position: int, scores: Scores, similarities: Scores) -> Match:
+        rows = self._index.rows(position)
+        candidates = [
+            row for row in rows if self._index.passages[row].section not in (NAME, WHOLE)
+        ] or [rows.start]
+        best = sorted(candidates, key=lambda row: (-round(float(similarities[row]), 6), row))
+        return Match(
+            rank=rank,
+            agent=self._index.agents[position],
+            score=round(float(scores[position]), 6),
+            evidence=tuple(
+                Evidence(
+                    self._index.passages[row].section,
+                    self._index.passages[row].text,
+                    round(float(similarities[row]), 6),
+                )
+                for row in best[:EVIDENCE_LIMIT]
+            ),
+        )
+
+    def _position(self, name: str) -> int:
+        position = self._positions.get(name)
+        if position is None:
+            import difflib
+
+            near = difflib.get_close_matches(name, self._names, n=3, cutoff=0.5)
+            hint = f"; did you mean {', '.join(near)}?" if near else ""
+            place = self._source.path if self._source is not None else "catalogue"
+            raise UnknownAgentError(place, f"no agent is named {name!r}{hint}")
+        return position
+
+
+def _require_same_agents(folder: Path, index: AgentIndex, source: CatalogueState) -> None:
+    """Accept files that were only touched; refuse an index of other content."""
+    from agentmatch.passages import content_hash
+
+    now = {
+        agent.name: content_hash(agent)
+        for agent in unique_agents(load_catalogue(source.path).agents)
+    }
+    then = dict(zip((agent.name for agent in index.agents), index.content_hashes, strict=True))
+    if now == then:
+        return
+    changed = sorted(name for name in now.keys() | then.keys() if now.get(name) != then.get(name))
+    raise IndexStaleError(
+        folder,
+        f"the catalogue {source.path} has changed since ({len(changed)} of {len(now)} agents, "
+        f"among them {changed[0]}); build it again: "
+        f"agentmatch index {source.path} -o {folder}",
+    )
