@@ -11,7 +11,7 @@ agents that fit, ranked, each with the passages that speak for it; offline.
 """
 
 from agentmatch.catalogue import load_catalogue
-# from agentmatch.checking import check_catalogue
+from agentmatch.checking import check_catalogue
 from agentmatch.encoders import Encoder, SentenceTransformerEncoder
 from agentmatch.errors import (
     AgentFileError,
@@ -78,7 +78,7 @@ __all__ = [
     "Signal",
     "UnknownAgentError",
     "__version__",
-    # "check_catalogue",
+    "check_catalogue",
     "load_catalogue",
     "parse_agent",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -133,15 +134,13 @@ def layout_of(grouped: Sequence[Sequence[Passage]]) -> PassageLayout:
 
 
 def _require_unique_names(ordered: Sequence[Agent]) -> None:
-    for first, second in zip(ordered, ordered[1:], strict=False):
+    for first, second in pairwise(ordered):
         if first.name == second.name:
             paths = [agent.path or "no file" for agent in ordered if agent.name == first.name]
             raise DuplicateAgentError(first.path or "agents", first.name, paths)
 
 
-def _known_vectors(
-    previous: AgentIndex | None, encoder: Encoder
-) -> dict[str, NDArray[np.float32]]:
+def _known_vectors(previous: AgentIndex | None, encoder: Encoder) -> dict[str, NDArray[np.float32]]:
     if previous is None or previous.encoder_fingerprint != encoder.fingerprint:
         return {}
     vectors = previous.dense.vectors

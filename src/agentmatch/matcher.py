@@ -249,9 +249,7 @@ class AgentMatcher:
             NoAgentsError: None would be left.
         """
         gone = {self._position(name) for name in names}
-        left = [
-            agent for position, agent in enumerate(self._index.agents) if position not in gone
-        ]
+        left = [agent for position, agent in enumerate(self._index.agents) if position not in gone]
         self._rebuild(left, None)
         self._source = None
 
@@ -372,9 +370,7 @@ class AgentMatcher:
         scores = self._scores(prepared, signals)[0]
         ranking = order(scores, self._names, len(self._names))
         rank = ranking.index(position) + 1
-        shares = {
-            name: values[0] for name, values in signal_shares(signals, self._weights).items()
-        }
+        shares = {name: values[0] for name, values in signal_shares(signals, self._weights).items()}
         neighbours = ranking[: min(rank - 1, RIVALS_LIMIT)] or ranking[rank : rank + 1]
         return Explanation(
             request=request,
@@ -398,10 +394,7 @@ class AgentMatcher:
             rivals=tuple(
                 Rival(
                     self._match(ranking.index(other) + 1, other, scores, similarities[0]),
-                    {
-                        name: float(share[other] - share[position])
-                        for name, share in shares.items()
-                    },
+                    {name: float(share[other] - share[position]) for name, share in shares.items()},
                 )
                 for other in neighbours
             ),
@@ -428,9 +421,7 @@ class AgentMatcher:
         signals["lexical_description"] = lexical_signal(index.lexical_description.scores(texts))
         return similarities, signals
 
-    def _scores(
-        self, prepared: Sequence[PreparedRequest], signals: Mapping[str, Scores]
-    ) -> Scores:
+    def _scores(self, prepared: Sequence[PreparedRequest], signals: Mapping[str, Scores]) -> Scores:
         scores = fuse(signals, self._weights)
         for row, item in zip(scores, prepared, strict=True):
             row[self._mentions.find(item.text)] += np.float32(NAME_MENTION_BONUS)

@@ -146,7 +146,8 @@ def lexical_signal(scores: Scores) -> Scores:
         float32 [requests, agents], 0 to 1; all 0 for a request that shares no term.
     """
     best = scores.max(axis=1, keepdims=True, initial=0)
-    return np.divide(scores, best, out=np.zeros_like(scores), where=best > 0)
+    shares: Scores = np.divide(scores, best, out=np.zeros_like(scores), where=best > 0)
+    return shares
 
 
 def signal_shares(

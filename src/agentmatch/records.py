@@ -35,7 +35,7 @@ def agent_to_json(agent: Agent) -> dict[str, Any]:
 
 def agent_from_json(record: dict[str, Any]) -> Agent:
     """Make an agent of what `agent_to_json` returned."""
-    values = {
+    values: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in record.items()
     }
     path = values.get("path")

@@ -36,7 +36,7 @@ class PreparedRequest:
 
 
 def prepare_request(request: str) -> PreparedRequest:
-    """Clean a request and cut it into parts that the encoder can read.
+    r"""Clean a request and cut it into parts that the encoder can read.
 
     Args:
         request: Free text in any language.
@@ -48,7 +48,7 @@ def prepare_request(request: str) -> PreparedRequest:
         InvalidRequestError: It is not a string, or holds no visible character.
 
     Example:
-        >>> prepare_request("  Fix\\x00 the build ").text
+        >>> prepare_request("  Fix\x00 the build ").text
         'Fix the build'
     """
     if not isinstance(request, str):

@@ -111,7 +111,8 @@ def read_manifest(folder: Path) -> Manifest:
         document = json.loads(file.read_bytes())
     except (FileNotFoundError, NotADirectoryError):
         raise IndexNotFoundError(
-            folder, f"no index here ({MANIFEST} is missing); build one: agentmatch index DIR -o PATH"
+            folder,
+            f"no index here ({MANIFEST} is missing); build one: agentmatch index DIR -o PATH",
         ) from None
     except (ValueError, RecursionError) as error:
         raise IndexCorruptError(folder, f"{MANIFEST} is not valid JSON ({error})") from None
@@ -170,7 +171,9 @@ def _read_generation(folder: Path, manifest: Manifest) -> AgentIndex:
                 folder, f"{name} is missing or unreadable ({error.strerror}); build the index again"
             ) from None
         if len(content) != size or hashlib.sha256(content).hexdigest() != expected:
-            raise IndexCorruptError(folder, f"{name} was truncated or edited; build the index again")
+            raise IndexCorruptError(
+                folder, f"{name} was truncated or edited; build the index again"
+            )
     try:
         records = json.loads((generation / "agents.json").read_bytes())
         agents = tuple(agent_from_json(record) for record in records)
@@ -301,10 +304,10 @@ def write_atomically(file: Path, content: bytes) -> None:
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
-        os.replace(temporary, file)
+        Path(temporary).replace(file)
     except BaseException:
         with contextlib.suppress(OSError):
-            os.unlink(temporary)
+            Path(temporary).unlink()
         raise
 
 
@@ -389,4 +392,3 @@ def _manifest_from_json(document: dict[str, Any]) -> Manifest:
             "problems": problems,
         }
     )
-

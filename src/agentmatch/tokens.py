@@ -20,15 +20,16 @@ _UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u
 
 # Function words and the small talk of asking. They carry no hint of which agent is
 # meant, yet in a small catalogue even "the" can look rare.
-STOP_WORDS = frozenset(
-    """
-    a an and any are as at be been but by can could did do does for from had has have he her
-    hers him his how i if in into is it its just let may me might my of on or our ours please
-    shall she should so some that the their theirs them then there these they this those to
-    too us was we were what when where which who whom whose why will with would you your yours
-    am being having s t d ll m re ve don
-    """.split()
-)
+STOP_WORDS = frozenset({
+    "a", "an", "and", "any", "are", "as", "at", "be", "been", "but", "by", "can", "could", "did",
+    "do", "does", "for", "from", "had", "has", "have", "he", "her", "hers", "him", "his", "how",
+    "i", "if", "in", "into", "is", "it", "its", "just", "let", "may", "me", "might", "my", "of",
+    "on", "or", "our", "ours", "please", "shall", "she", "should", "so", "some", "that", "the",
+    "their", "theirs", "them", "then", "there", "these", "they", "this", "those", "to", "too",
+    "us", "was", "we", "were", "what", "when", "where", "which", "who", "whom", "whose", "why",
+    "will", "with", "would", "you", "your", "yours", "am", "being", "having", "s", "t", "d", "ll",
+    "m", "re", "ve", "don",
+})  # fmt: skip
 
 
 @lru_cache(maxsize=65536)

@@ -25,7 +25,7 @@ class _Group(click.Group):
         except BrokenPipeError:
             # The reader of our output (head, a closed pager) has seen enough. Python
             # would complain once more when it flushes stdout at exit.
-            sys.stdout = None  # type: ignore[assignment]
+            sys.stdout = None
             ctx.exit(0)
         except OSError as error:
             raise click.ClickException(str(error)) from error

@@ -131,7 +131,9 @@ def print_explanation(explanation: Explanation, console: Console) -> None:
     console.print("\n[bold]Passages nearest to the request[/bold]")
     console.print(_evidence(match))
     ahead = match.rank > 1
-    console.print(f"\n[bold]{'Agents ahead of it' if ahead else 'The agent that follows it'}[/bold]")
+    console.print(
+        f"\n[bold]{'Agents ahead of it' if ahead else 'The agent that follows it'}[/bold]"
+    )
     for rival in explanation.rivals:
         gains = sorted(rival.margins.items(), key=lambda item: -item[1] if ahead else item[1])
         reasons = ", ".join(

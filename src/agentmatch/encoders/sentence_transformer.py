@@ -93,7 +93,7 @@ class SentenceTransformerEncoder:
 
         # Loading 90 MB takes no bar of its own, and warnings about unused weights are
         # about the model's author, not about the user's request.
-        transformers_logging.disable_progress_bar()
+        transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
         logging.getLogger("sentence_transformers").setLevel(logging.ERROR)
         try:
             return SentenceTransformer(
