@@ -432,7 +432,10 @@ class AgentMatcher:
         candidates = [
             row for row in rows if self._index.passages[row].section not in (NAME, WHOLE)
         ] or [rows.start]
-        best = sorted(candidates, key=lambda row: (-round(float(similarities[row]), 6), row))
+        best = [
+            candidates[place]
+            for place in order(similarities[candidates], candidates, EVIDENCE_LIMIT)
+        ]
         return Match(
             rank=rank,
             agent=self._index.agents[position],
@@ -443,7 +446,7 @@ class AgentMatcher:
                     self._index.passages[row].text,
                     round(float(similarities[row]), 6),
                 )
-                for row in best[:EVIDENCE_LIMIT]
+                for row in best
             ),
         )
 
