@@ -64,11 +64,31 @@ def cache_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.M
 
 
 TRADES = {
-    "roofer": ("Mends roofs after storms.", "Slates slipped off the ridge", "Patch the wet attic"),
-    "plumber": ("Repairs pipes and taps.", "A tap drips all night", "Unblock the kitchen drain"),
-    "baker": ("Bakes bread and cakes.", "A party needs a cake", "Bake forty rolls for Sunday"),
-    "electrician": ("Wires houses safely.", "A fuse blows again", "Install a socket by the desk"),
-    "gardener": ("Keeps lawns and hedges.", "Moss covers the lawn", "Cut the hedge before nesting"),
+    "roofer": (
+        "Mends roofs after heavy storms.",
+        "Slates slipped off the ridge",
+        "Patch the wet attic",
+    ),
+    "plumber": (
+        "Repairs leaking pipes and taps.",
+        "A tap drips all night",
+        "Unblock the kitchen drain",
+    ),
+    "baker": (
+        "Bakes bread, rolls and cakes.",
+        "A party needs a cake",
+        "Bake forty rolls for Sunday",
+    ),
+    "electrician": (
+        "Wires houses and workshops safely.",
+        "A fuse blows again",
+        "Install a socket by the desk",
+    ),
+    "gardener": (
+        "Keeps lawns, hedges and beds.",
+        "Moss covers the lawn",
+        "Cut the hedge before nesting",
+    ),
 }
 
 

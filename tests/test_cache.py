@@ -70,9 +70,7 @@ def test_a_touched_file_costs_no_encoding(folder: Path, encoder: HashingEncoder)
     assert read_manifest(cache_folder(folder, encoder)).generation == generation
 
 
-def test_text_that_is_not_indexed_is_kept_up_to_date(
-    folder: Path, encoder: HashingEncoder
-) -> None:
+def test_text_that_is_not_indexed_is_kept_up_to_date(folder: Path, encoder: HashingEncoder) -> None:
     load_cached_index(folder, encoder)
     encoder.encoded.clear()
     file = folder / "baker.md"

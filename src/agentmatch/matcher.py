@@ -224,6 +224,9 @@ class AgentMatcher:
     def agent(self, name: str) -> Agent:
         """Return the agent of a name.
 
+        Args:
+            name: The agent's name, exactly.
+
         Raises:
             UnknownAgentError: There is none; the message lists the nearest names.
         """
@@ -243,6 +246,9 @@ class AgentMatcher:
 
     def remove(self, names: Iterable[str]) -> None:
         """Remove agents by name.
+
+        Args:
+            names: The names of agents that are there.
 
         Raises:
             UnknownAgentError: There is no agent of one of the names.

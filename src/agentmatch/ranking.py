@@ -188,7 +188,9 @@ def fuse(signals: Mapping[str, Scores], weights: Mapping[str, float] = WEIGHTS) 
     return np.asarray(sum(signal_shares(signals, weights).values()), dtype=np.float32)
 
 
-def order(scores: NDArray[np.floating], keys: Sequence[str] | Sequence[int], top_k: int) -> list[int]:
+def order(
+    scores: NDArray[np.floating], keys: Sequence[str] | Sequence[int], top_k: int
+) -> list[int]:
     """Order by score, best first, equal scores by key.
 
     Rounding would not do: two scores that differ by noise alone can lie on both sides
