@@ -19,7 +19,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 ROOT = Path(__file__).parents[1]
 REQUESTS = ROOT / "data" / "requests.jsonl"
@@ -32,10 +32,15 @@ SEED = 20261125
 NEAR_DUPLICATE = 0.3
 """Requests whose word pairs overlap this much (Jaccard) are near-duplicates."""
 
-MAX_SHORT_WORDS = 8
-MIN_LONG_WORDS = 60
 
-Record = dict[str, Any]
+class Record(TypedDict):
+    """One line of the file."""
+
+    id: str
+    text: str
+    agents: list[str]
+    split: str
+    tags: list[str]
 
 
 def main() -> int:
@@ -131,11 +136,14 @@ def find_problems(
     records: Sequence[Record], pairs: Sequence[tuple[int, int]], splits: Sequence[str]
 ) -> list[str]:
     """List what is wrong with the file."""
-    problems = []
+    problems: list[str] = []
     names = {path.stem for path in (ROOT / "agents").glob("*/*.md")}
-    for kind in ("id", "text"):
-        counts = Counter(record[kind] for record in records)
-        problems += [f"{kind} occurs {n} times: {key}" for key, n in counts.items() if n > 1]
+    for field, values in (
+        ("id", [record["id"] for record in records]),
+        ("text", [record["text"] for record in records]),
+    ):
+        counts = Counter(values)
+        problems += [f"{field} occurs {n} times: {key}" for key, n in counts.items() if n > 1]
     for record, split in zip(records, splits, strict=True):
         unknown = set(record["agents"]) - names
         if unknown:
