@@ -24,13 +24,18 @@ def lines(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize(("command", "expected"), OUTPUTS)
-def test_outputs_are_what_the_commands_print(command: str, expected: str) -> None:
+def test_outputs_are_what_the_commands_print(command: str, expected: str, real_cache: Path) -> None:
     program, *arguments = shlex.split(command)
     assert program == "agentmatch"
     done = subprocess.run(
         [sys.executable, "-m", "agentmatch", *arguments],
         cwd=ROOT,
-        env={**os.environ, "COLUMNS": str(COLUMNS), "AGENTMATCH_AGENTS": "agents"},
+        env={
+            **os.environ,
+            "COLUMNS": str(COLUMNS),
+            "AGENTMATCH_AGENTS": "agents",
+            "AGENTMATCH_CACHE_DIR": str(real_cache),
+        },
         capture_output=True,
         text=True,
         check=True,
