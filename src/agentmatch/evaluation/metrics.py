@@ -23,6 +23,17 @@ CUTS = (1, 3, 5, 10)
 DEEPEST = 10
 """The rank at which MRR and nDCG are cut."""
 
+METRICS = (
+    "accuracy@1",
+    *(f"{name}@{k}" for name in ("recall", "precision", "success") for k in CUTS),
+    f"mrr@{DEEPEST}",
+    f"ndcg@{DEEPEST}",
+    "rprec",
+    "exact_set",
+    "auroc",
+)
+"""The names of all metrics that a run can have."""
+
 RESAMPLES = 2000
 """Bootstrap samples behind an interval; its ends then vary by well under a point."""
 
