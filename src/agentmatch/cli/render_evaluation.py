@@ -12,26 +12,15 @@ from rich.text import Text
 
 from agentmatch.cli.render import section_label
 from agentmatch.evaluation.comparison import Comparison, Flip
-from agentmatch.evaluation.metrics import Interval
+from agentmatch.evaluation.metrics import HEADLINES, Interval
 from agentmatch.evaluation.runs import Run
-
-HEADLINES = (
-    "accuracy@1",
-    "recall@3",
-    "recall@5",
-    "recall@10",
-    "success@5",
-    "mrr@10",
-    "ndcg@10",
-    "rprec",
-    "exact_set",
-    "auroc",
-)
-"""The metrics that people are shown; files hold all of them."""
 
 SHOWN_AGENTS = 8
 SHOWN_PAIRS = 5
 SHOWN_FLIPS = 10
+
+SHOWN_CHARACTERS = 160
+"""Longer texts are cut; files hold them whole."""
 
 _VERDICT_STYLES = {"better": "green", "worse": "red", "no difference": "dim"}
 
@@ -102,6 +91,11 @@ def _share(value: float | None) -> str:
     return "-" if value is None else f"{value:.2f}"
 
 
+def _short(text: str) -> str:
+    flat = " ".join(text.split())
+    return flat if len(flat) <= SHOWN_CHARACTERS else flat[: SHOWN_CHARACTERS - 1] + "\u2026"
+
+
 def _print_tags(run: Run, console: Console) -> None:
     if not run.by_tag:
         return
@@ -150,10 +144,10 @@ def _print_confusions(run: Run, console: Console) -> None:
             )
         )
         example = pair.requests[0]
-        console.print(Text(f'     "{example.text}"'), soft_wrap=False)
+        console.print(Text(f"     {_short(example.text)}"))
         console.print(
             Text(
-                f"     misled by {section_label(example.section)}: {example.evidence} "
+                f"     misled by {section_label(example.section)}: {_short(example.evidence)} "
                 f"({example.similarity:.2f})",
                 style="dim",
             )
@@ -201,7 +195,7 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
 def _print_flips(title: str, flips: Sequence[Flip], console: Console) -> None:
     console.print(f"\n[bold]{title}[/bold] {len(flips)}")
     for flip in flips[:SHOWN_FLIPS]:
-        console.print(Text(f"  {flip.text}"))
+        console.print(Text(f"  {_short(flip.text)}"))
         console.print(Text(f"    {flip.a or 'failed'} -> {flip.b or 'failed'}", style="dim"))
     if len(flips) > SHOWN_FLIPS:
         console.print(Text(f"  and {len(flips) - SHOWN_FLIPS} more (--json lists all)", "dim"))

@@ -34,6 +34,20 @@ METRICS = (
 )
 """The names of all metrics that a run can have."""
 
+HEADLINES = {
+    "accuracy@1": "the first agent is right",
+    "recall@3": "share of the right agents among the first three",
+    "recall@5": "share of the right agents among the first five",
+    "recall@10": "share of the right agents among the first ten",
+    "success@5": "a right agent is among the first five",
+    "mrr@10": "1 over the rank of the first right agent",
+    "ndcg@10": "gain of the ranking over that of the best one",
+    "rprec": "requests for n agents: share of right ones among the first n",
+    "exact_set": "requests for n agents: the first n are all right",
+    "auroc": "the best score tells requests that some agent fits from others",
+}
+"""The metrics that people are shown, with what they say; run files hold all of them."""
+
 RESAMPLES = 2000
 """Bootstrap samples behind an interval; its ends then vary by well under a point."""
 

@@ -31,7 +31,7 @@ REPORTED_LINES = 10
 """Malformed lines that an error describes; it counts the others."""
 
 _NEAR_NAMES = 2
-_NEAR_CUTOFF = 0.5
+_NEAR_CUTOFF = 0.6
 
 
 @dataclass(frozen=True, slots=True)
