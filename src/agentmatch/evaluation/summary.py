@@ -27,9 +27,9 @@ def title(run: Run) -> str:
 
 def verdict(run: Run) -> str:
     """Say in a sentence or two how well requests are routed."""
-    what = (
-        "example tasks, each asked while its agent does without it," if run.stolen else "requests"
-    )
+    what = "requests"
+    if run.kind == "leave-one-out":
+        what = "example tasks, each asked while its agent does without it,"
     sentences = []
     if run.n:
         first, five = run.metrics["accuracy@1"].value, run.metrics["success@5"].value
