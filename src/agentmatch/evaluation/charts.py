@@ -66,10 +66,11 @@ def curve(points: Sequence[Interval]) -> str:
     Returns:
         An SVG element.
     """
-    left, right, top, bottom = 38.0, WIDTH - 12.0, 14.0, 190.0
+    left, right, top, bottom = 36.0, WIDTH - 18.0, 14.0, 190.0
 
     def x(k: int) -> float:
-        return left + (right - left) * (k - 1) / max(1, len(points) - 1)
+        inner = left + 16
+        return inner + (right - inner) * (k - 1) / max(1, len(points) - 1)
 
     def y(value: float) -> float:
         return bottom - (bottom - top) * value
@@ -169,7 +170,7 @@ def heat_map(names: Sequence[str], counts: Mapping[tuple[str, str], int]) -> str
     Returns:
         An SVG element.
     """
-    left, top = 172.0, 24.0
+    left, top = 176.0, 24.0
     cell = min(26.0, (WIDTH - left - 4) / len(names))
     most_wrong = max((n for (asked, got), n in counts.items() if asked != got), default=1)
     most_right = max((n for (asked, got), n in counts.items() if asked == got), default=1)

@@ -20,7 +20,12 @@ from agentmatch.evaluation.summary import (
     weakest_agents,
 )
 
-_SPECIAL = re.compile(r"[\\`*_{}\[\]<>()#+\-.!|~&:@/=]")
+# Besides what CommonMark gives a meaning anywhere: list markers at the start of a line,
+# and what GitHub turns into links by itself. Numbers and names stay readable as they are.
+_SPECIAL = re.compile(
+    r"[\\`*_{}\[\]<>#|~&]|^[-+=]|(?<=^\d)[.)](?=\s|$)|:(?=//)|(?<=www)\.|@(?=[\w-]+\.)",
+    re.IGNORECASE,
+)
 
 
 def markdown_report(run: Run) -> str:

@@ -27,7 +27,11 @@ from agentmatch.evaluation.summary import (
 CARDS = ("accuracy@1", "recall@5", "mrr@10", "auroc")
 """The figures at the top of the page."""
 
-HEAT_MAP_AGENTS = 12
+ROOMY_COLUMNS = ("from 0 to 1", "answers")
+"""Columns that are left out where the page is narrow."""
+
+HEAT_MAP_AGENTS = 10
+"""Agents in the heat map; more would be too small to read on a phone."""
 
 OPEN_PAIRS = 3
 """Confused pairs whose requests are unfolded from the start."""
@@ -132,7 +136,9 @@ def _table(
     """Lay out a table; cells are HTML already, the first of each row is its header."""
 
     def style(column: int) -> str:
-        return ' class="number"' if column in numbers else ""
+        styles = ["number"] * (column in numbers)
+        styles += ["roomy"] * (columns[column] in ROOMY_COLUMNS)
+        return f' class="{" ".join(styles)}"' if styles else ""
 
     head = "".join(
         f'<th scope="col"{style(number)}>{clean(column)}</th>'
@@ -158,11 +164,12 @@ def _metrics(run: Run) -> _Section | None:
             interval = run.metrics[name]
             ends = f"{interval.low:.3f} to {interval.high:.3f}"
             number = f"{interval.value:.3f}"
-            rows.append([clean(name), number, ends, interval_bar(interval), clean(meaning)])
+            label = f'{clean(name)}<span class="muted">{clean(meaning)}</span>'
+            rows.append([label, number, ends, interval_bar(interval)])
     if not rows:
         return None
     caption = "Means over requests, 0 to 1, with 95 % bootstrap intervals."
-    columns = ("metric", "mean", "95 % interval", "from 0 to 1", "what it says")
+    columns = ("metric", "mean", "95 % interval", ROOMY_COLUMNS[0])
     return _section("metrics", "Metrics", _table(caption, columns, rows, (1, 2)))
 
 
@@ -237,11 +244,11 @@ def _misrouted(run: Run) -> _Section | None:
     total = sum(pair.count for pair in run.confusions)
     stolen = run.kind == "leave-one-out"
     intro = (
-        f"{total:,} example tasks went to another agent than their own"
+        f"Example tasks that went to another agent than their own: {total:,}"
         if stolen
-        else f"{total:,} requests went to a wrong agent"
+        else f"Requests that went to a wrong agent: {total:,}"
     )
-    intro += ", each here with the line of that agent which is nearest to it."
+    intro += ". Each stands here with the line of that agent which is nearest to it."
     if len(run.confusions) > SHOWN_PAIRS:
         intro += f" The {SHOWN_PAIRS} most frequent of {len(run.confusions):,} pairs."
     pairs = "".join(
@@ -291,7 +298,7 @@ def _failed(run: Run) -> _Section | None:
     if not failed:
         return None
     rows = [[clean(entry.id), clean(entry.error)] for entry in failed[:SHOWN_PAIRS]]
-    caption = f"{len(failed):,} requests that could not be answered."
+    caption = f"Requests that could not be answered: {len(failed):,}."
     return _section("failed", "Failed requests", _table(caption, ("request", "why"), rows, ()))
 
 

@@ -38,11 +38,9 @@ def verdict(run: Run) -> str:
             f"{percent(five)} had one among the first five."
         )
     if run.out_of_scope:
-        sentences.append(
-            f"{run.out_of_scope:,} more, which no agent fits, are left out of these figures."
-        )
+        sentences.append(f"Left out of these figures, because no agent fits: {run.out_of_scope:,}.")
     if run.failed:
-        sentences.append(f"{run.failed:,} could not be answered and count 0.")
+        sentences.append(f"Could not be answered, and count 0: {run.failed:,}.")
     return " ".join(sentences)
 
 
