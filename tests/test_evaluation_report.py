@@ -119,7 +119,7 @@ def test_page_is_well_formed_and_its_links_lead_somewhere(page: str) -> None:
 
 def test_page_needs_nothing_else_and_runs_nothing(page: str) -> None:
     reader = read(page)
-    assert not {"script", "img", "link", "iframe", "object", "b onclick"} & set(reader.tags)
+    assert not {"script", "img", "link", "iframe", "object"} & set(reader.tags)
     for _, name, _ in reader.attributes:
         assert not name.startswith("on")
         assert name not in ("src", "srcset", "style", "xlink:href")
@@ -176,7 +176,7 @@ def test_run_without_anything_in_scope() -> None:
     run = evaluate(matcher, [LabelledRequest("1", "Bake a cake", ())])
     assert run.metrics == {}
     read(html_report(run))
-    assert "none fits" not in markdown_report(run)
+    assert "no agent fits: 1." in markdown_report(run)
 
 
 def test_perfect_run_has_no_weak_agents() -> None:

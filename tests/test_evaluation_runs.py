@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote
@@ -277,6 +279,16 @@ def test_only_the_same_requests_are_compared(run: Run) -> None:
     assert [flip.id for flip in comparison.lost] == ["1"]
     with pytest.raises(InvalidRequestError, match="share no request"):
         compare(first, replace(run, entries=(entry("9", "a", "a"),)))
+
+
+def test_evaluation_is_imported_only_when_it_is_used() -> None:
+    program = (
+        "import sys, agentmatch, agentmatch.cli.main; "
+        "assert not [name for name in sys.modules if name.startswith('agentmatch.evaluation')]; "
+        "agentmatch.evaluate; assert 'agentmatch.evaluation.evaluate' in sys.modules; "
+        "assert not {'torch', 'sklearn', 'rich'} & sys.modules.keys()"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 def test_public_names() -> None:

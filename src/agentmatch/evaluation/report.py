@@ -233,7 +233,7 @@ def _weakest(run: Run) -> _Section | None:
     columns = ("agent", "requests", "comes first", "in first 5", "answers", "precision")
     caption = (
         "Agents that miss requests, weakest first. Comes first, in first 5: share of the requests "
-        "for it. Answers: requests it came first for; precision: the share that was meant for it."
+        "for it. Precision: of the requests it came first for, the share that was meant for it."
     )
     return _section("agents", "Weakest agents", _table(caption, columns, rows, range(1, 6)))
 
