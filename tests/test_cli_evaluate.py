@@ -149,6 +149,13 @@ def test_files(folder: Path) -> None:
     assert (folder / "trec" / "run.txt").read_text().startswith("1 Q0 dba 1 2 agentmatch\n")
 
 
+def test_reports(folder: Path) -> None:
+    result = invoke(folder, *BASE, "--report", "DIR/out.html", "--markdown", "DIR/out.md")
+    assert result.exit_code == 0, result.output
+    assert (folder / "out.html").read_text("utf-8").startswith("<!DOCTYPE html>")
+    assert "| accuracy@1 | 0.667 |" in (folder / "out.md").read_text("utf-8")
+
+
 def test_compare(folder: Path) -> None:
     invoke(folder, *BASE, "-o", "DIR/a.json")
     write_lines(folder / "requests.jsonl", REQUEST_LINES[:2])
