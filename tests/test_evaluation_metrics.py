@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agentmatch.evaluation.metrics import (
+    METRICS,
     Interval,
     auroc,
     bootstrap_means,
@@ -108,7 +109,9 @@ def test_one_right_agent_has_no_set_metrics() -> None:
 
 
 def test_empty_ranking_counts_zero() -> None:
-    assert set(per_request_metrics([], {"a", "b"}).values()) == {0.0}
+    metrics = per_request_metrics([], {"a", "b"})
+    assert set(metrics.values()) == {0.0}
+    assert {*metrics, "auroc"} == set(METRICS)
 
 
 @pytest.mark.parametrize(("ranking", "gold"), [(["a"], set()), (["a", "a"], {"a"})])

@@ -10,6 +10,9 @@ agents that fit, ranked, each with the passages that speak for it; offline.
         print(match.rank, match.agent.name, match.score, match.evidence[0].text)
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from agentmatch.catalogue import load_catalogue
 from agentmatch.checking import check_catalogue
 from agentmatch.encoders import Encoder, SentenceTransformerEncoder
@@ -29,6 +32,8 @@ from agentmatch.errors import (
     ModelError,
     ModelNotFoundError,
     NoAgentsError,
+    RequestSetError,
+    RunFileError,
     UnknownAgentError,
 )
 from agentmatch.matcher import AgentMatcher
@@ -46,6 +51,13 @@ from agentmatch.types import (
     Signal,
 )
 from agentmatch.version import __version__
+
+if TYPE_CHECKING:
+    from agentmatch.evaluation.comparison import compare
+    from agentmatch.evaluation.evaluate import evaluate
+    from agentmatch.evaluation.leave_one_out import leave_one_out
+    from agentmatch.evaluation.request_sets import LabelledRequest, read_requests
+    from agentmatch.evaluation.runs import Run
 
 __all__ = [
     "Agent",
@@ -65,6 +77,7 @@ __all__ = [
     "IndexNotFoundError",
     "IndexStaleError",
     "InvalidRequestError",
+    "LabelledRequest",
     "Match",
     "ModelChecksumError",
     "ModelError",
@@ -72,13 +85,37 @@ __all__ = [
     "NoAgentsError",
     "Passage",
     "Problem",
+    "RequestSetError",
     "Result",
     "Rival",
+    "Run",
+    "RunFileError",
     "SentenceTransformerEncoder",
     "Signal",
     "UnknownAgentError",
     "__version__",
     "check_catalogue",
+    "compare",
+    "evaluate",
+    "leave_one_out",
     "load_catalogue",
     "parse_agent",
+    "read_requests",
 ]
+
+_EVALUATION = {
+    "LabelledRequest": "request_sets",
+    "Run": "runs",
+    "compare": "comparison",
+    "evaluate": "evaluate",
+    "leave_one_out": "leave_one_out",
+    "read_requests": "request_sets",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # Who only asks for agents should not wait for the evaluation to be imported.
+    module = _EVALUATION.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.evaluation.{module}"), name)

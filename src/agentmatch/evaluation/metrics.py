@@ -23,6 +23,31 @@ CUTS = (1, 3, 5, 10)
 DEEPEST = 10
 """The rank at which MRR and nDCG are cut."""
 
+METRICS = (
+    "accuracy@1",
+    *(f"{name}@{k}" for name in ("recall", "precision", "success") for k in CUTS),
+    f"mrr@{DEEPEST}",
+    f"ndcg@{DEEPEST}",
+    "rprec",
+    "exact_set",
+    "auroc",
+)
+"""The names of all metrics that a run can have."""
+
+HEADLINES = {
+    "accuracy@1": "the first agent is right",
+    "recall@3": "share of the right agents among the first three",
+    "recall@5": "share of the right agents among the first five",
+    "recall@10": "share of the right agents among the first ten",
+    "success@5": "a right agent is among the first five",
+    "mrr@10": "1 over the rank of the first right agent",
+    "ndcg@10": "gain of the ranking over that of the best one",
+    "rprec": "requests for n agents: share of right ones among the first n",
+    "exact_set": "requests for n agents: the first n are all right",
+    "auroc": "the best score tells requests that some agent fits from others",
+}
+"""The metrics that people are shown, with what they say; run files hold all of them."""
+
 RESAMPLES = 2000
 """Bootstrap samples behind an interval; its ends then vary by well under a point."""
 
@@ -262,6 +287,34 @@ def auroc(positive: ArrayLike, negative: ArrayLike) -> float:
     below = np.searchsorted(ordered, first, side="left")
     not_above = np.searchsorted(ordered, first, side="right")
     return float((below + not_above).sum() / (2 * len(first) * len(second)))
+
+
+def auroc_with_interval(
+    positive: ArrayLike, negative: ArrayLike, seed: int = 0, resamples: int = RESAMPLES
+) -> Interval:
+    """Measure `auroc` with a 95 % bootstrap interval, each kind resampled by itself.
+
+    Args:
+        positive: float [n], scores of requests that some agent fits.
+        negative: float [m], scores of requests that no agent fits.
+        seed: Chooses the samples.
+        resamples: How many.
+
+    Returns:
+        The value and its interval.
+
+    Raises:
+        ValueError: One kind has no request, or a score is not finite.
+    """
+    first, second = _vector(positive), _vector(negative)
+    generator = np.random.default_rng(seed)
+    found = [
+        auroc(generator.choice(first, len(first)), generator.choice(second, len(second)))
+        for _ in range(resamples)
+    ]
+    tail = (1 - CONFIDENCE) / 2
+    low, high = np.quantile(found, [tail, 1 - tail])
+    return Interval(auroc(first, second), float(low), float(high))
 
 
 def percentiles(values: ArrayLike, shares: Sequence[float]) -> tuple[float, ...]:
