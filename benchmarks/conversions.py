@@ -30,7 +30,9 @@ def convert_clinc150(sources: Sources) -> tuple[list[Record], list[Record]]:
     domain_of = {intent: _words(domain) for domain, found in domains.items() for intent in found}
     agents = [
         _agent(intent, _words(intent), domain_of[intent])
-        for intent in sorted({intent for part in ("train", "val", "test") for _, intent in data[part]})
+        for intent in sorted(
+            {intent for part in ("train", "val", "test") for _, intent in data[part]}
+        )
     ]
     requests = []
     for part in ("train", "val", "test", "oos_train", "oos_val", "oos_test"):

@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from agentmatch import Agent, AgentMatcher, Encoder, load_catalogue
+from agentmatch import Agent, AgentMatcher, Encoder, LabelledRequest, load_catalogue
 from agentmatch.catalogue import unique_agents
+from agentmatch.evaluation.request_sets import sample
 from agentmatch.mentions import NameMentions
 from agentmatch.ranking import NAME_MENTION_BONUS, fuse
-from benchmarks.sets import DEFAULT_DATA, Request, find_sets, sample
+from benchmarks.sets import DEFAULT_DATA, SAMPLE_SEED, find_sets
 from benchmarks.vectors import CachedEncoder
 
 DEFAULT_CATALOGUES = DEFAULT_DATA.with_name("catalogues")
@@ -55,7 +56,7 @@ class SignalSet:
         return len(self.gold)
 
 
-def signal_set(name: str, matcher: AgentMatcher, requests: Sequence[Request]) -> SignalSet:
+def signal_set(name: str, matcher: AgentMatcher, requests: Sequence[LabelledRequest]) -> SignalSet:
     """Compute the signals of those requests that some agent fits."""
     fitting = [request for request in requests if request.agents]
     names = tuple(agent.name for agent in matcher.agents)
@@ -85,7 +86,7 @@ def development_sets(
     """
     found = []
     for benchmark in find_sets(DEV_SETS, data):
-        requests = sample(benchmark.split("train", "dev"), MAX_DEV_REQUESTS)
+        requests = sample(benchmark.split("train", "dev"), MAX_DEV_REQUESTS, SAMPLE_SEED)
         matcher = AgentMatcher(
             benchmark.agents, encoder=CachedEncoder(encoder, vectors, benchmark.name)
         )
@@ -110,7 +111,7 @@ def held_out_examples(name: str, agents: Sequence[Agent], encoder: Encoder) -> S
     parts = []
     for k in range(max(len(agent.example_tasks) for agent in agents)):
         requests = [
-            Request(f"{agent.name}-{k}", agent.example_tasks[k], (agent.name,), "dev")
+            LabelledRequest(f"{agent.name}-{k}", agent.example_tasks[k], (agent.name,), "dev")
             for agent in agents
             if len(agent.example_tasks) > k
         ]
@@ -151,9 +152,7 @@ def quality(
     return quality_of_scores(scores, signals.gold)
 
 
-def quality_of_scores(
-    scores: NDArray[np.float32], gold: NDArray[np.bool_]
-) -> dict[str, float]:
+def quality_of_scores(scores: NDArray[np.float32], gold: NDArray[np.bool_]) -> dict[str, float]:
     """Compute "accuracy@1" and "mrr@10"; an agent that ties with the right one counts before it.
 
     Args:

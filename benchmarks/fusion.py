@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from agentmatch import AgentMatcher, Encoder, SentenceTransformerEncoder
+from agentmatch.evaluation.request_sets import sample
 from agentmatch.ranking import WEIGHTS
 from benchmarks.development import (
     DEFAULT_CATALOGUES,
@@ -24,7 +25,7 @@ from benchmarks.development import (
     signal_set,
 )
 from benchmarks.run import RESULTS, default_cache, say, versions, write_result
-from benchmarks.sets import DEFAULT_DATA, MAX_REQUESTS, ZERO_SHOT_SETS, find_sets, sample
+from benchmarks.sets import DEFAULT_DATA, MAX_REQUESTS, SAMPLE_SEED, ZERO_SHOT_SETS, find_sets
 from benchmarks.vectors import CachedEncoder
 
 GRID = (0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6)
@@ -71,7 +72,7 @@ def validate(sets: Sequence[SignalSet]) -> dict[str, Any]:
     for position, left_out in enumerate(sets):
         others = [*sets[:position], *sets[position + 1 :]]
         weights = fit(others) if others else dict(WEIGHTS)
-        row = {
+        row: dict[str, Any] = {
             "left_out": left_out.name,
             "requests": len(left_out),
             "equal": quality(left_out, equal),
@@ -152,7 +153,9 @@ def ablate(data: Path, encoder: Encoder, vectors: Path, limit: int) -> dict[str,
     for benchmark in find_sets(ZERO_SHOT_SETS, data):
         cached = CachedEncoder(encoder, vectors, benchmark.name)
         matcher = AgentMatcher(benchmark.agents, encoder=cached)
-        signals = signal_set(benchmark.name, matcher, sample(benchmark.split("test"), limit))
+        signals = signal_set(
+            benchmark.name, matcher, sample(benchmark.split("test"), limit, SAMPLE_SEED)
+        )
         names.append(benchmark.name)
         for variant, (weights, mentions) in variants().items():
             bonus = {} if mentions else {"bonus": 0.0}

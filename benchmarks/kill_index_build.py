@@ -236,9 +236,7 @@ class Trial:
                 "## Example Tasks\n" + "\n".join(lines) + "\n",
                 encoding="utf-8",
             )
-        matcher = AgentMatcher.from_directory(
-            self.catalogue, encoder=SleepyEncoder(), cache=False
-        )
+        matcher = AgentMatcher.from_directory(self.catalogue, encoder=SleepyEncoder(), cache=False)
         self._present = _content(matcher)
 
     def _start(self) -> subprocess.Popen[str]:

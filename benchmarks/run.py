@@ -15,18 +15,18 @@ from typing import Any
 
 import numpy as np
 
-from agentmatch import AgentMatcher, Encoder, SentenceTransformerEncoder
+from agentmatch import AgentMatcher, LabelledRequest, SentenceTransformerEncoder
+from agentmatch.evaluation.request_sets import sample
 from benchmarks.baselines import dense, lexical, semantic_router
 from benchmarks.scoring import DEPTH, measure
 from benchmarks.sets import (
     DEFAULT_DATA,
     MAX_REQUESTS,
+    SAMPLE_SEED,
     SET_NAMES,
     BenchmarkSet,
-    Request,
     find_sets,
     hash_requests,
-    sample,
     with_examples,
 )
 from benchmarks.task import Scores, Task, build_task
@@ -133,7 +133,7 @@ def run_set(
     Returns:
         The result as JSON values.
     """
-    requests = sample(benchmark.split("test"), limit)
+    requests = sample(benchmark.split("test"), limit, SAMPLE_SEED)
     result: dict[str, Any] = {
         "format": RESULT_FORMAT,
         "set": benchmark.name,
@@ -159,8 +159,8 @@ def run_set(
 
 def _run_setting(
     benchmark: BenchmarkSet,
-    train: Sequence[Request],
-    requests: Sequence[Request],
+    train: Sequence[LabelledRequest],
+    requests: Sequence[LabelledRequest],
     encoder: CachedEncoder,
     methods: Sequence[str],
     cache: Path,
@@ -257,9 +257,7 @@ def write_result(file: Path, result: dict[str, Any]) -> None:
     """Write a result file in one step."""
     file.parent.mkdir(parents=True, exist_ok=True)
     temporary = file.with_name(f".{file.name}.new")
-    temporary.write_text(
-        json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
-    )
+    temporary.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     temporary.replace(file)
 
 

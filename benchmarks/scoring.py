@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from agentmatch import LabelledRequest
 from agentmatch.evaluation.metrics import auroc, mean_metrics, per_request_metrics
-from benchmarks.sets import Request
 
 DEPTH = 100
 """Agents of a ranking that are looked at; every metric is cut at 10 or above."""
@@ -45,7 +45,7 @@ def first_right(ranking: Sequence[str], gold: Sequence[str]) -> int | None:
 
 
 def measure(
-    scores: NDArray[np.floating], names: Sequence[str], requests: Sequence[Request]
+    scores: NDArray[np.floating], names: Sequence[str], requests: Sequence[LabelledRequest]
 ) -> dict[str, Any]:
     """Compute metrics and ranks of one method.
 

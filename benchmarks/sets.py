@@ -1,21 +1,20 @@
 """Find and read benchmark sets: a catalogue with labelled requests.
 
-A set is a folder with `agents.jsonl` and `requests.jsonl`. A line of the latter is
-{"id": ..., "text": ..., "agents": [names], "split": "train" | "dev" | "test"}; an empty
-list of agents marks a request that no agent fits.
+A set is a folder with `agents.jsonl` and `requests.jsonl`, both in agentmatch's formats.
+Its requests have the splits "train", "dev" and "test".
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import random
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from agentmatch import Agent, load_catalogue
+from agentmatch import Agent, LabelledRequest, load_catalogue, read_requests
+from agentmatch.evaluation.request_sets import require_known_agents
 
 ROOT = Path(__file__).parents[1]
 """The repository."""
@@ -49,23 +48,6 @@ SAMPLE_SEED = 0
 """Chooses the requests where a set has more."""
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """Hold one labelled request.
-
-    Attributes:
-        id: Its identifier in the set.
-        text: What was asked.
-        agents: Names of the right agents; empty where none fits.
-        split: "train", "dev" or "test".
-    """
-
-    id: str
-    text: str
-    agents: tuple[str, ...]
-    split: str
-
-
 @dataclass(frozen=True)
 class BenchmarkSet:
     """Hold the agents and the labelled requests of one set.
@@ -78,9 +60,9 @@ class BenchmarkSet:
 
     name: str
     agents: tuple[Agent, ...]
-    requests: tuple[Request, ...]
+    requests: tuple[LabelledRequest, ...]
 
-    def split(self, *names: str) -> tuple[Request, ...]:
+    def split(self, *names: str) -> tuple[LabelledRequest, ...]:
         """Return the requests of some splits."""
         return tuple(request for request in self.requests if request.split in names)
 
@@ -128,38 +110,18 @@ def read_set(name: str, agents: Path, requests: Path) -> BenchmarkSet:
         The set.
 
     Raises:
-        ValueError: A line is no labelled request, or a label names no agent.
+        AgentMatchError: The catalogue or a line of the requests cannot be read, or a
+            label names no agent.
     """
-    catalogue = load_catalogue(agents, strict=True)
-    known = {agent.name for agent in catalogue}
-    read = []
-    with requests.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, start=1):
-            try:
-                record = json.loads(line)
-                request = Request(
-                    str(record["id"]),
-                    record["text"],
-                    tuple(dict.fromkeys(record["agents"])),
-                    record["split"],
-                )
-            except (ValueError, KeyError, TypeError) as error:
-                raise ValueError(f"{requests}:{number}: no labelled request ({error})") from None
-            unknown = [agent for agent in request.agents if agent not in known]
-            if unknown:
-                raise ValueError(f"{requests}:{number}: no agent is named {unknown[0]!r}")
-            read.append(request)
-    return BenchmarkSet(name, catalogue.agents, tuple(read))
+    catalogue = load_catalogue(agents)
+    read = read_requests(requests)
+    require_known_agents(read, [agent.name for agent in catalogue], str(requests))
+    return BenchmarkSet(name, catalogue.agents, read)
 
 
-def sample(requests: Sequence[Request], limit: int, seed: int = SAMPLE_SEED) -> list[Request]:
-    """Choose requests at random, kept in their order; a smaller sample is part of a larger."""
-    chosen = list(range(len(requests)))
-    random.Random(seed).shuffle(chosen)
-    return [requests[position] for position in sorted(chosen[:limit])]
-
-
-def with_examples(agents: Iterable[Agent], requests: Iterable[Request]) -> tuple[Agent, ...]:
+def with_examples(
+    agents: Iterable[Agent], requests: Iterable[LabelledRequest]
+) -> tuple[Agent, ...]:
     """Give each agent the requests that it should take as example tasks."""
     tasks: dict[str, list[str]] = {}
     for request in requests:
@@ -168,15 +130,13 @@ def with_examples(agents: Iterable[Agent], requests: Iterable[Request]) -> tuple
     return tuple(
         replace(
             agent,
-            example_tasks=tuple(
-                dict.fromkeys((*agent.example_tasks, *tasks.get(agent.name, ())))
-            ),
+            example_tasks=tuple(dict.fromkeys((*agent.example_tasks, *tasks.get(agent.name, ())))),
         )
         for agent in agents
     )
 
 
-def hash_requests(requests: Sequence[Request]) -> str:
+def hash_requests(requests: Sequence[LabelledRequest]) -> str:
     """Hash requests and labels, so that results of the same ones can be compared."""
     rows = [[request.id, request.text, list(request.agents)] for request in requests]
     return hashlib.sha256(json.dumps(rows, ensure_ascii=False).encode()).hexdigest()

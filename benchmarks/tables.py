@@ -183,9 +183,7 @@ def rivals_sentence(results: Results, setting: str) -> str:
                 continue
             comparisons += 1
             measured = results[name]["settings"][setting]["methods"]
-            low, high = paired_interval(
-                measured["agentmatch"]["ranks"], measured[method]["ranks"]
-            )
+            low, high = paired_interval(measured["agentmatch"]["ranks"], measured[method]["ranks"])
             clear_wins += low > 0
             if value > ours[name]:
                 verdict = "clear" if high < 0 else "within chance"
@@ -275,8 +273,11 @@ def ablations_table(document: Mapping[str, Any] | None) -> str:
         return "Not measured yet."
     sets = document["sets"]
     body = [
-        [row["variant"], *(_percent(row["accuracy@1"][name]) for name in sets)]
-        + [_percent(row["macro"])]
+        [
+            row["variant"],
+            *(_percent(row["accuracy@1"][name]) for name in sets),
+            _percent(row["macro"]),
+        ]
         for row in document["variants"]
     ]
     return _table(["variant", *sets, "macro"], body)
@@ -298,7 +299,11 @@ def fusion_table(document: Mapping[str, Any] | None) -> str:
     ]
     averages = document["macro"]
     body.append(
-        ["macro", "", *(_percent(averages[k]["accuracy@1"]) for k in ("equal", "shipped", "fitted"))]
+        [
+            "macro",
+            "",
+            *(_percent(averages[k]["accuracy@1"]) for k in ("equal", "shipped", "fitted")),
+        ]
     )
     heads = ["left-out set", "requests", "equal weights", "shipped weights", "fitted on the others"]
     return _table(heads, body)

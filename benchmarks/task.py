@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from agentmatch import AgentMatcher
-from benchmarks.sets import Request
+from agentmatch import AgentMatcher, LabelledRequest
 
 Scores = NDArray[np.float32]
 """[requests, agents], higher is better."""
@@ -46,7 +45,9 @@ class Task:
 
 
 def build_task(
-    matcher: AgentMatcher, requests: Sequence[Request], train: Sequence[Request] = ()
+    matcher: AgentMatcher,
+    requests: Sequence[LabelledRequest],
+    train: Sequence[LabelledRequest] = (),
 ) -> Task:
     """Take a task's texts and vectors from a matcher's index.
 
@@ -65,7 +66,7 @@ def build_task(
     owners: list[int] = []
     whole: list[int] = []
     for position in range(len(names)):
-        name_row, whole_row, *evidence = index.rows(position)
+        _, whole_row, *evidence = index.rows(position)
         whole.append(whole_row)
         rows += evidence or [whole_row]
         owners += [position] * max(1, len(evidence))

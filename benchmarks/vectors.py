@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,11 +92,10 @@ class CachedEncoder:
 
     def _write(self) -> None:
         keys = np.frombuffer(b"".join(self._known), dtype=np.uint8).reshape(len(self._known), -1)
-        arrays = {"keys": keys, "vectors": np.stack(list(self._known.values()))}
-        write_npz(self._file, arrays)
+        write_npz(self._file, {"keys": keys, "vectors": np.stack(list(self._known.values()))})
 
 
-def write_npz(file: Path, arrays: dict[str, NDArray[np.generic]]) -> None:
+def write_npz(file: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     """Write arrays to a file in one step."""
     file.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
@@ -106,12 +106,6 @@ def write_npz(file: Path, arrays: dict[str, NDArray[np.generic]]) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
-
-
-def encode_all(encoder: Encoder, queries: Iterable[str], documents: Iterable[str]) -> None:
-    """Encode texts ahead of the methods that need them, in as few calls as can be."""
-    encoder.encode_queries(list(dict.fromkeys(queries)))
-    encoder.encode_documents(list(dict.fromkeys(documents)))
 
 
 def _key(kind: str, text: str) -> bytes:
