@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -75,7 +77,7 @@ def test_every_signal_is_left_out_once_and_alone_once() -> None:
         assert set(found[f"{name} alone"][0]) == {name}
 
 
-def test_a_held_out_example_is_not_in_its_agent(encoder) -> None:  # type: ignore[no-untyped-def]
+def test_a_held_out_example_is_not_in_its_agent(encoder: Any) -> None:
     agents = (
         Agent(name="a", description="Alpha.", example_tasks=("First of a", "Second of a")),
         Agent(name="b", description="Beta.", example_tasks=("First of b",)),
