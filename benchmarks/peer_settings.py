@@ -17,7 +17,7 @@ from agentmatch.evaluation.request_sets import sample
 from benchmarks.baselines.semantic_router import PIN, Setting, install, route
 from benchmarks.development import DEV_SETS
 from benchmarks.run import RESULTS, default_cache, say, write_result
-from benchmarks.scoring import measure
+from benchmarks.scoring import measure, rank
 from benchmarks.sets import DEFAULT_DATA, SAMPLE_SEED, find_sets
 from benchmarks.task import build_task
 from benchmarks.vectors import CachedEncoder
@@ -56,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
         requests = sample(dev, arguments.limit, SAMPLE_SEED)
         task = build_task(matcher, requests)
         for label, (scores, seconds) in route(task, SETTINGS, python).items():
-            metrics = measure(scores, task.names, requests)["metrics"]
+            metrics = measure(rank(scores, task.names), requests)["metrics"]
             measured[label][benchmark.name] = {name: metrics[name]["value"] for name in CHOSEN_BY}
             say(f"{benchmark.name} {label}: {measured[label][benchmark.name]}, {seconds:.1f} s")
     rows: list[dict[str, Any]] = [

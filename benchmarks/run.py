@@ -18,7 +18,7 @@ import numpy as np
 from agentmatch import AgentMatcher, LabelledRequest, SentenceTransformerEncoder
 from agentmatch.evaluation.request_sets import sample
 from benchmarks.baselines import dense, lexical, semantic_router
-from benchmarks.scoring import DEPTH, measure
+from benchmarks.scoring import DEPTH, Answers, measure, rank
 from benchmarks.sets import (
     DEFAULT_DATA,
     MAX_REQUESTS,
@@ -176,27 +176,28 @@ def _run_setting(
     measured: dict[str, Any] = {}
     excluded: dict[str, str] = {}
 
-    def keep(name: str, scores: Scores, seconds: float) -> None:
-        measured[name] = {"seconds": round(seconds, 2), **measure(scores, task.names, requests)}
+    def keep(name: str, answers: Answers, seconds: float) -> None:
+        measured[name] = {"seconds": round(seconds, 2), **measure(answers, requests)}
         say(f"  {name:22} {measured[name]['metrics']['accuracy@1']['value']:7.3f} {seconds:7.1f} s")
 
     if AGENTMATCH in methods:
         start = time.perf_counter()
         # With the vectors at hand this is what an index and its answers cost beside encoding.
         fresh = AgentMatcher(matcher.agents, encoder=encoder)
-        scores = agentmatch_scores(fresh, task.requests)
-        keep(AGENTMATCH, scores, time.perf_counter() - start)
+        answers = agentmatch_answers(fresh, task.requests)
+        keep(AGENTMATCH, answers, time.perf_counter() - start)
     baselines = {**BASELINES, **(TRAINED_BASELINES if train else {})}
     for name, baseline in baselines.items():
         if name in methods:
             start = time.perf_counter()
-            keep(name, baseline(task), time.perf_counter() - start)
+            answers = rank(baseline(task), task.names)
+            keep(name, answers, time.perf_counter() - start)
     peers = [peer for peer in PEERS if peer.label in methods]
     if peers:
         try:
             python = semantic_router.install(cache / "environments")
             for name, (scores, seconds) in semantic_router.route(task, peers, python).items():
-                keep(name, scores, seconds)
+                keep(name, rank(scores, task.names), seconds)
         except semantic_router.PeerUnavailableError as error:
             excluded |= {peer.label: str(error) for peer in peers}
             say(f"  semantic-router is left out: {error}")
@@ -209,15 +210,13 @@ def _run_setting(
     }
 
 
-def agentmatch_scores(matcher: AgentMatcher, requests: Sequence[str]) -> Scores:
-    """Return the scores of the first `DEPTH` agents of each answer; all others come last."""
-    positions = {agent.name: position for position, agent in enumerate(matcher.agents)}
-    scores = np.full((len(requests), len(positions)), -np.inf, dtype=np.float32)
-    results = matcher.match_many(list(requests), top_k=min(DEPTH, len(positions)))
-    for row, result in zip(scores, results, strict=True):
-        for match in result:
-            row[positions[match.agent.name]] = match.score
-    return scores
+def agentmatch_answers(matcher: AgentMatcher, requests: Sequence[str]) -> Answers:
+    """Return what `match_many` answers, `DEPTH` agents deep."""
+    results = matcher.match_many(list(requests), top_k=min(DEPTH, len(matcher)))
+    return Answers(
+        [[match.agent.name for match in result] for result in results],
+        np.array([result[0].score for result in results]),
+    )
 
 
 def versions() -> dict[str, str]:

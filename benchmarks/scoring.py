@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -11,12 +11,10 @@ from numpy.typing import NDArray
 
 from agentmatch import LabelledRequest
 from agentmatch.evaluation.metrics import auroc, mean_metrics, per_request_metrics
+from agentmatch.ranking import order
 
 DEPTH = 100
 """Agents of a ranking that are looked at; every metric is cut at 10 or above."""
-
-DECIMALS = 6
-"""Scores are rounded to this before they are ordered, as agentmatch does; ties go by name."""
 
 METRICS = ("accuracy@1", "recall@3", "recall@5", "mrr@10", "ndcg@10")
 
@@ -24,19 +22,33 @@ BELOW, OUT_OF_SCOPE = ".", "-"
 """Marks in a list of ranks: the right agent is not among the first `DEPTH`; there is none."""
 
 
-def rankings(scores: NDArray[np.floating], names: Sequence[str]) -> list[list[str]]:
-    """Order agents by score, equal scores by name.
+@dataclass(frozen=True)
+class Answers:
+    """Hold what one method answered.
+
+    Attributes:
+        rankings: For each request the names of the first `DEPTH` agents, best first.
+        best: float [requests], the score of the first one.
+    """
+
+    rankings: Sequence[Sequence[str]]
+    best: NDArray[np.floating]
+
+
+def rank(scores: NDArray[np.floating], names: Sequence[str]) -> Answers:
+    """Order agents by score, equal scores by name, as agentmatch does.
 
     Args:
         scores: float [requests, agents].
-        names: The agents' names, sorted.
+        names: The agents' names.
 
     Returns:
-        For each request the names of the first `DEPTH` agents.
+        The answers.
     """
-    rounded = np.round(scores.astype(np.float64), DECIMALS)
-    order = np.argsort(-rounded, axis=1, kind="stable")[:, :DEPTH]
-    return [[names[position] for position in row] for row in order]
+    return Answers(
+        [[names[position] for position in order(row, names, DEPTH)] for row in scores],
+        scores.max(axis=1),
+    )
 
 
 def first_right(ranking: Sequence[str], gold: Sequence[str]) -> int | None:
@@ -44,14 +56,11 @@ def first_right(ranking: Sequence[str], gold: Sequence[str]) -> int | None:
     return next((rank for rank, name in enumerate(ranking, start=1) if name in gold), None)
 
 
-def measure(
-    scores: NDArray[np.floating], names: Sequence[str], requests: Sequence[LabelledRequest]
-) -> dict[str, Any]:
+def measure(answers: Answers, requests: Sequence[LabelledRequest]) -> dict[str, Any]:
     """Compute metrics and ranks of one method.
 
     Args:
-        scores: float [requests, agents].
-        names: The agents' names, sorted.
+        answers: What it answered.
         requests: The labelled requests.
 
     Returns:
@@ -60,18 +69,17 @@ def measure(
         fits against those that none fits; None where a set has only one kind) and
         "ranks" (of the first right agent of each request, in one string).
     """
-    ordered = rankings(scores, names)
     rows = [
         per_request_metrics(ranking, request.agents)
-        for ranking, request in zip(ordered, requests, strict=True)
+        for ranking, request in zip(answers.rankings, requests, strict=True)
         if request.agents
     ]
     means = mean_metrics([{name: row[name] for name in METRICS} for row in rows])
     fits = np.array([bool(request.agents) for request in requests])
-    best = scores.max(axis=1)
+    best = answers.best
     ranks = [
         str(first_right(ranking, request.agents) or BELOW) if request.agents else OUT_OF_SCOPE
-        for ranking, request in zip(ordered, requests, strict=True)
+        for ranking, request in zip(answers.rankings, requests, strict=True)
     ]
     return {
         "metrics": {

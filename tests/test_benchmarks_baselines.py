@@ -13,7 +13,7 @@ import pytest
 
 from agentmatch import Agent, AgentMatcher, LabelledRequest
 from benchmarks.baselines import dense, lexical
-from benchmarks.run import agentmatch_scores
+from benchmarks.run import agentmatch_answers
 from benchmarks.sets import hash_requests, read_set, with_examples
 from benchmarks.task import Task, build_task
 from benchmarks.vectors import CachedEncoder
@@ -118,13 +118,13 @@ def test_logistic_regression_learns_and_puts_unseen_agents_last(task: Task) -> N
     assert (scores.argmin(axis=1) == 2).all()
 
 
-def test_agentmatch_is_scored_by_what_match_many_answers(encoder: Any) -> None:
+def test_agentmatch_answers_as_match_does(encoder: Any) -> None:
     matcher = AgentMatcher(AGENTS, encoder=encoder)
-    scores = agentmatch_scores(matcher, [request.text for request in REQUESTS])
-    for row, request in zip(scores, REQUESTS, strict=True):
-        for match in matcher.match(request.text, top_k=3):
-            position = [agent.name for agent in matcher.agents].index(match.agent.name)
-            assert row[position] == np.float32(match.score)
+    answers = agentmatch_answers(matcher, [request.text for request in REQUESTS])
+    for at, request in enumerate(REQUESTS):
+        result = matcher.match(request.text, top_k=3)
+        assert answers.rankings[at] == [match.agent.name for match in result]
+        assert answers.best[at] == pytest.approx(result[0].score, abs=1e-5)
 
 
 def test_labelled_requests_become_example_tasks_once() -> None:

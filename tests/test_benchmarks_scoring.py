@@ -11,7 +11,7 @@ from agentmatch import Agent, AgentMatcher, LabelledRequest
 from agentmatch.ranking import WEIGHTS
 from benchmarks.development import SignalSet, held_out_examples, quality, quality_of_scores
 from benchmarks.fusion import fit, variants
-from benchmarks.scoring import measure, rankings
+from benchmarks.scoring import measure, rank
 
 NAMES = ("a", "b", "c")
 
@@ -21,15 +21,15 @@ def request(number: int, *agents: str) -> LabelledRequest:
 
 
 def test_equal_scores_are_ordered_by_name() -> None:
-    scores = np.array([[0.5, 0.5 + 1e-9, 0.9], [0.1, -np.inf, 0.0]])
-    assert rankings(scores, NAMES) == [["c", "a", "b"], ["a", "c", "b"]]
+    answers = rank(np.array([[0.5, 0.5 + 1e-9, 0.9], [0.1, -1.0, 0.0]]), NAMES)
+    assert answers.rankings == [["c", "a", "b"], ["a", "c", "b"]]
+    assert answers.best.tolist() == [0.9, 0.1]
 
 
 def test_measured_values_are_those_counted_by_hand() -> None:
     scores = np.array([[3, 2, 1], [3, 2, 1], [3, 2, 1], [0, 0, 0.5]], dtype=np.float32)
-    result = measure(
-        scores, NAMES, [request(1, "a"), request(2, "b"), request(3, "c", "b"), request(4)]
-    )
+    requests = [request(1, "a"), request(2, "b"), request(3, "c", "b"), request(4)]
+    result = measure(rank(scores, NAMES), requests)
     assert result["ranks"] == "1 2 2 -"
     assert result["metrics"]["accuracy@1"]["value"] == pytest.approx(1 / 3, abs=1e-5)
     assert result["metrics"]["mrr@10"]["value"] == pytest.approx(2 / 3, abs=1e-5)
@@ -38,8 +38,10 @@ def test_measured_values_are_those_counted_by_hand() -> None:
 
 
 def test_there_is_no_auroc_without_requests_out_of_scope() -> None:
-    assert measure(np.eye(3), NAMES, [request(1, "a"), request(2), request(3, "c")])["auroc"] == 0.5
-    assert measure(np.eye(3)[:1], NAMES, [request(1, "a")])["auroc"] is None
+    answers = rank(np.eye(3), NAMES)
+    both = measure(answers, [request(1, "a"), request(2), request(3, "c")])
+    assert both["auroc"] == 0.5
+    assert measure(answers, [request(1, "a"), request(2, "b"), request(3, "c")])["auroc"] is None
 
 
 def test_quality_counts_ties_against_the_right_agent() -> None:
