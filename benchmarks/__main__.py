@@ -7,6 +7,8 @@ import importlib
 import sys
 from collections.abc import Sequence
 
+from agentmatch import AgentMatchError
+
 COMMANDS = {
     "run": ("run", "measure every method on every set"),
     "fusion": ("fusion", "fit and ablate the weights of the signals"),
@@ -32,7 +34,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         module.add_arguments(command)
         command.set_defaults(run=module.run)
     chosen = parser.parse_args(arguments)
-    status: int = chosen.run(chosen)
+    try:
+        status: int = chosen.run(chosen)
+    except AgentMatchError as error:
+        print(error, file=sys.stderr)
+        return 1
     return status
 
 

@@ -87,10 +87,10 @@ def development_sets(
     found = []
     for benchmark in find_sets(DEV_SETS, data):
         requests = sample(benchmark.split("train", "dev"), MAX_DEV_REQUESTS, SAMPLE_SEED)
-        matcher = AgentMatcher(
-            benchmark.agents, encoder=CachedEncoder(encoder, vectors, benchmark.name)
-        )
+        cached = CachedEncoder(encoder, vectors, benchmark.name)
+        matcher = AgentMatcher(benchmark.agents, encoder=cached)
         found.append(signal_set(benchmark.name, matcher, requests))
+        cached.save()
     if not catalogues.is_dir():
         print(f"catalogues: skipped, {catalogues} does not exist", file=sys.stderr)
         return found
@@ -100,6 +100,7 @@ def development_sets(
             if sum(len(agent.example_tasks) for agent in agents) >= MIN_EXAMPLES:
                 cached = CachedEncoder(encoder, vectors, folder.name)
                 found.append(held_out_examples(folder.name, agents, cached))
+                cached.save()
     return found
 
 

@@ -156,6 +156,7 @@ def ablate(data: Path, encoder: Encoder, vectors: Path, limit: int) -> dict[str,
         signals = signal_set(
             benchmark.name, matcher, sample(benchmark.split("test"), limit, SAMPLE_SEED)
         )
+        cached.save()
         names.append(benchmark.name)
         for variant, (weights, mentions) in variants().items():
             bonus = {} if mentions else {"bonus": 0.0}

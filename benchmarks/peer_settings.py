@@ -55,6 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
         dev = [request for request in benchmark.split("train", "dev") if request.agents]
         requests = sample(dev, arguments.limit, SAMPLE_SEED)
         task = build_task(matcher, requests)
+        cached.save()
         for label, (scores, seconds) in route(task, SETTINGS, python).items():
             metrics = measure(rank(scores, task.names), requests)["metrics"]
             measured[label][benchmark.name] = {name: metrics[name]["value"] for name in CHOSEN_BY}

@@ -53,6 +53,9 @@ TRAINED_BASELINES: dict[str, Callable[[Task], Scores]] = {
 }
 METHODS = (AGENTMATCH, *BASELINES, *(peer.label for peer in PEERS), *TRAINED_BASELINES)
 
+SAME = ("format", "requests_sha256", "encoder", "versions")
+"""What results of one file have in common."""
+
 DISTRIBUTIONS = (
     "agentmatch",
     "bm25s",
@@ -105,7 +108,8 @@ def run(arguments: argparse.Namespace) -> int:
     for benchmark in found:
         cached = CachedEncoder(encoder, arguments.cache / "vectors", benchmark.name)
         result = run_set(benchmark, cached, arguments.methods, arguments.limit, arguments.cache)
-        write_result(arguments.output / f"{benchmark.name}.json", result)
+        file = arguments.output / f"{benchmark.name}.json"
+        write_result(file, keep_other_methods(result, file))
         # The arrays of a large set are freed before the next one is read.
         gc.collect()
     results = load_results(arguments.output)
@@ -168,6 +172,7 @@ def _run_setting(
     encoded, start = encoder.encoded, time.perf_counter()
     matcher = AgentMatcher(with_examples(benchmark.agents, train), encoder=encoder)
     task = build_task(matcher, requests, train)
+    encoder.save()
     encoding = {
         "texts": encoder.encoded - encoded,
         "seconds": round(time.perf_counter() - start, 2),
@@ -217,6 +222,20 @@ def agentmatch_answers(matcher: AgentMatcher, requests: Sequence[str]) -> Answer
         [[match.agent.name for match in result] for result in results],
         np.array([result[0].score for result in results]),
     )
+
+
+def keep_other_methods(result: dict[str, Any], file: Path) -> dict[str, Any]:
+    """Add the methods of an earlier result of the same requests, vectors and versions."""
+    if not file.exists():
+        return result
+    earlier = json.loads(file.read_text(encoding="utf-8"))
+    if any(earlier.get(key) != result[key] for key in SAME):
+        return result
+    for setting, measured in result["settings"].items():
+        former = earlier["settings"].get(setting, {"methods": {}})["methods"]
+        methods = {**former, **measured["methods"]}
+        measured["methods"] = {name: methods[name] for name in METHODS if name in methods}
+    return result
 
 
 def versions() -> dict[str, str]:

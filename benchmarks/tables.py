@@ -100,6 +100,7 @@ def generate(folder: Path) -> dict[str, str]:
     blocks["seconds"] = seconds_table(results)
     blocks["ablations"] = ablations_table(_read(folder / "ablations.json"))
     blocks["fusion"] = fusion_table(_read(folder / "fusion.json"))
+    blocks["fusion_verdict"] = fusion_sentence(_read(folder / "fusion.json"))
     blocks["provenance"] = provenance(results)
     return blocks
 
@@ -307,6 +308,22 @@ def fusion_table(document: Mapping[str, Any] | None) -> str:
     )
     heads = ["left-out set", "requests", "equal weights", "shipped weights", "fitted on the others"]
     return _table(heads, body)
+
+
+def fusion_sentence(document: Mapping[str, Any] | None) -> str:
+    """Say on how many left-out sets fitted weights beat the shipped ones, and by how much."""
+    if document is None:
+        return "Not measured yet."
+    gains = [
+        100 * (row["fitted"]["accuracy@1"] - row["shipped"]["accuracy@1"])
+        for row in document["leave_one_set_out"]
+    ]
+    ahead, behind = sum(gain > 0 for gain in gains), sum(gain < 0 for gain in gains)
+    return (
+        f"On sets that they were not fitted on, fitted weights are ahead of the shipped ones on "
+        f"{ahead} of {len(gains)} and behind on {behind}, by {min(gains):+.1f} to "
+        f"{max(gains):+.1f} points."
+    )
 
 
 def provenance(results: Results) -> str:

@@ -19,15 +19,16 @@ Vectors = NDArray[np.float32]
 BLOCK = 256
 """Texts handed to the encoder at a time."""
 
-FLUSH_BLOCKS = 8
-"""Blocks after which new vectors are written, so that little is lost to an interruption."""
+SAVE_EVERY = 4096
+"""New vectors after which the file is written, so that little is lost to an interruption."""
 
 
 class CachedEncoder:
     """Answer from a file of vectors; encode what it lacks and add it.
 
     The file belongs to one encoder (its fingerprint is part of the path) and one set.
-    It is replaced in one step, so a reader never sees half of it.
+    It is replaced in one step, so a reader never sees half of it. Call `save` when all
+    texts are encoded.
 
     Args:
         encoder: The encoder that is asked for new texts.
@@ -40,6 +41,7 @@ class CachedEncoder:
         self._file = folder / encoder.fingerprint[:16] / f"{name}.npz"
         self._known: dict[bytes, NDArray[np.float32]] = {}
         self.encoded = 0
+        self._saved = 0
         if self._file.exists():
             with np.load(self._file) as stored:
                 keys, vectors = stored["keys"], stored["vectors"]
@@ -84,15 +86,17 @@ class CachedEncoder:
             vectors = encode([text for _, text in block])
             self._known.update(zip((key for key, _ in block), vectors, strict=True))
             self.encoded += len(block)
-            if (start // BLOCK + 1) % FLUSH_BLOCKS == 0:
-                self._write()
-        if ordered:
-            self._write()
+            if self.encoded - self._saved >= SAVE_EVERY:
+                self.save()
         return np.stack([self._known[key] for key in keys])
 
-    def _write(self) -> None:
+    def save(self) -> None:
+        """Write the file if there are new vectors."""
+        if self.encoded == self._saved:
+            return
         keys = np.frombuffer(b"".join(self._known), dtype=np.uint8).reshape(len(self._known), -1)
         write_npz(self._file, {"keys": keys, "vectors": np.stack(list(self._known.values()))})
+        self._saved = self.encoded
 
 
 def write_npz(file: Path, arrays: Mapping[str, NDArray[Any]]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from dataclasses import replace
 from math import log
@@ -13,7 +14,7 @@ import pytest
 
 from agentmatch import Agent, AgentMatcher, LabelledRequest
 from benchmarks.baselines import dense, lexical
-from benchmarks.run import agentmatch_answers
+from benchmarks.run import agentmatch_answers, keep_other_methods
 from benchmarks.sets import hash_requests, read_set, with_examples
 from benchmarks.task import Task, build_task
 from benchmarks.vectors import CachedEncoder
@@ -127,6 +128,25 @@ def test_agentmatch_answers_as_match_does(encoder: Any) -> None:
         assert answers.best[at] == pytest.approx(result[0].score, abs=1e-5)
 
 
+def test_a_run_of_one_method_keeps_the_others_of_the_same_requests(tmp_path: Path) -> None:
+    def result(requests: str, **methods: int) -> dict[str, Any]:
+        same = {"format": 1, "requests_sha256": requests, "encoder": {}, "versions": {}}
+        return {**same, "settings": {"zero_shot": {"methods": methods}}}
+
+    file = tmp_path / "set.json"
+    new = keep_other_methods(result("x", bm25=2), file)
+    assert new["settings"]["zero_shot"]["methods"] == {"bm25": 2}
+    file.write_text(json.dumps(result("x", tfidf=1, bm25=1, agentmatch=1)))
+    new = keep_other_methods(result("x", bm25=2), file)
+    assert list(new["settings"]["zero_shot"]["methods"].items()) == [
+        ("agentmatch", 1),
+        ("bm25", 2),
+        ("tfidf", 1),
+    ]
+    new = keep_other_methods(result("other", bm25=2), file)
+    assert new["settings"]["zero_shot"]["methods"] == {"bm25": 2}
+
+
 def test_labelled_requests_become_example_tasks_once() -> None:
     agents = with_examples(AGENTS, (*TRAIN, TRAIN[0]))
     assert [agent.example_tasks for agent in agents] == [
@@ -160,6 +180,7 @@ def test_vectors_are_encoded_once_and_kept(tmp_path: Path, encoder: Any) -> None
     first = CachedEncoder(encoder, tmp_path, "set")
     vectors = first.encode_documents(["one", "two words", "one"])
     assert sorted(encoder.encoded) == ["one", "two words"]
+    first.save()
     again = CachedEncoder(encoder, tmp_path, "set")
     np.testing.assert_array_equal(again.encode_documents(["one", "two words", "one"]), vectors)
     assert again.encoded == 0
@@ -169,7 +190,12 @@ def test_vectors_are_encoded_once_and_kept(tmp_path: Path, encoder: Any) -> None
 
 
 def test_vectors_of_another_encoder_are_not_used(tmp_path: Path, encoder: Any) -> None:
-    CachedEncoder(encoder, tmp_path, "set").encode_documents(["one"])
+    first = CachedEncoder(encoder, tmp_path, "set")
+    first.encode_documents(["one"])
+    first.save()
+    same = CachedEncoder(encoder, tmp_path, "set")
+    same.encode_documents(["one"])
+    assert same.encoded == 0
     encoder.fingerprint = "another"
     cached = CachedEncoder(encoder, tmp_path, "set")
     cached.encode_documents(["one"])
