@@ -1,7 +1,8 @@
 """Choose the best setting of semantic-router on dev requests, one for all sets.
 
 It gets the same chance as agentmatch: one universal setting, chosen by macro
-accuracy@1 on train and dev requests of the zero-shot sets, equal ones by MRR@10.
+accuracy@1 on train and dev requests of the zero-shot sets, equal ones by
+MRR@10, then by depth.
 """
 
 from __future__ import annotations
@@ -71,7 +72,10 @@ def run(arguments: argparse.Namespace) -> int:
         }
         for label, row in measured.items()
     ]
-    rows.sort(key=lambda row: [-row["macro"][name] for name in CHOSEN_BY])
+    depth = {setting.label: setting.top_k for setting in SETTINGS}
+    rows.sort(
+        key=lambda row: [*(-row["macro"][name] for name in CHOSEN_BY), -depth[row["setting"]]]
+    )
     say(f"best: {rows[0]}")
     write_result(
         arguments.output / "semantic_router_settings.json",

@@ -49,8 +49,8 @@ DEFAULTS = Setting("semantic_router", "mean", 5)
 """What `IndexedRouter(encoder, routes)` does."""
 
 BEST = Setting("semantic_router_best", "max", 100, sparse=True)
-"""The best setting by macro accuracy@1, then MRR@10, on train and dev requests
-(`python -m benchmarks peer`)."""
+"""The best setting by macro accuracy@1, then MRR@10, on train and dev requests;
+of equal ones the deepest (`python -m benchmarks peer`)."""
 
 
 class PeerUnavailableError(Exception):
