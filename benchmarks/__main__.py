@@ -17,6 +17,7 @@ COMMANDS = {
     "tables": ("tables", "write the tables of README.md from the results"),
     "fetch": ("fetch", "download a public set and convert it"),
     "kill": ("kill_index_build", "kill index builds at random points and check what is left"),
+    "requests": ("request_data", "check our labelled requests and their splits"),
     "catalogues": ("parse_catalogues", "count the agents of a folder of catalogues"),
 }
 """Each command's module and what it does."""

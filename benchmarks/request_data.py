@@ -1,7 +1,7 @@
 """Check our labelled requests, and draw their train, dev and test splits.
 
-    python -m benchmarks.request_data            check data/requests.jsonl
-    python -m benchmarks.request_data --assign   write the splits into it again
+    python -m benchmarks requests            check data/requests.jsonl
+    python -m benchmarks requests --assign   write the splits into it again
 
 The splits are drawn by a seeded shuffle within each kind of request. Requests that are
 near-duplicates of each other (Jaccard similarity of their word pairs) always share a
@@ -43,15 +43,17 @@ class Record(TypedDict):
     tags: list[str]
 
 
-def main() -> int:
-    """Check or assign, and return the exit status."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `python -m benchmarks requests`."""
     parser.add_argument("--assign", action="store_true", help="write the splits")
-    assign = parser.parse_args().assign
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Check or assign, and return the exit status."""
     records = read(REQUESTS)
     pairs = near_duplicates([record["text"] for record in records])
     splits = draw_splits(records, pairs)
-    if assign:
+    if arguments.assign:
         for record, split in zip(records, splits, strict=True):
             record["split"] = split
         lines = [json.dumps(record, ensure_ascii=False) for record in records]
@@ -181,7 +183,3 @@ def kind(record: Record) -> str:
     if "multi" in record["tags"]:
         return "several"
     return "language" if "language" in record["tags"] else "one agent"
-
-
-if __name__ == "__main__":
-    sys.exit(main())

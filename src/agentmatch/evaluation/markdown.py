@@ -52,7 +52,7 @@ def escape_markdown(text: str) -> str:
 
     Example:
         >>> escape_markdown("*now*")
-        '\\\\*now\\\\*'
+        '\\*now\\*'
     """
     flat = " ".join(text.encode("utf-8", "replace").decode("utf-8").split())
     visible = "".join(character if character.isprintable() else " " for character in flat)
