@@ -81,7 +81,7 @@ def open_matcher(
     Raises:
         click.UsageError: Options contradict each other.
     """
-    from agentmatch.encoders.sentence_transformer import SentenceTransformerEncoder
+    from agentmatch.encoders import load_encoder
     from agentmatch.matcher import AgentMatcher
 
     show_notices()
@@ -93,7 +93,7 @@ def open_matcher(
     path = resolve_catalogue(agents)
     with encoding_progress() as progress:
         matcher = AgentMatcher.from_directory(
-            path, encoder=SentenceTransformerEncoder(model), progress=progress
+            path, encoder=load_encoder(model), progress=progress
         )
     report_problems(matcher.problems, path)
     return matcher
