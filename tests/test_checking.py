@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import random
-import time
 from pathlib import Path
 
 import pytest
@@ -135,20 +133,3 @@ def test_similar_pairs_equal_a_full_comparison(
         if sets[first] and sets[second] and jaccard(sets[first], sets[second]) >= threshold
     ]
     assert list(similar_pairs(sets, threshold)) == expected
-
-
-def test_four_hundred_agents_are_checked_quickly() -> None:
-    word = random.Random(1).choice
-    syllables = [first + second for first in "bdfgklmnprst" for second in "aeiou"]
-
-    def line() -> str:
-        return " ".join(word(syllables) + word(syllables) for _ in range(8))
-
-    agents = tuple(
-        sound(f"agent-{number}", capabilities=tuple(line() for _ in range(40)))
-        for number in range(400)
-    )
-    start = time.perf_counter()
-    check_catalogue(Catalogue(Path("agents"), agents))
-    # About 0.6 s on a quiet machine; the bound catches only a change of order.
-    assert time.perf_counter() - start < 5

@@ -224,6 +224,9 @@ class AgentMatcher:
     def agent(self, name: str) -> Agent:
         """Return the agent of a name.
 
+        Args:
+            name: The agent's name, exactly.
+
         Raises:
             UnknownAgentError: There is none; the message lists the nearest names.
         """
@@ -243,6 +246,9 @@ class AgentMatcher:
 
     def remove(self, names: Iterable[str]) -> None:
         """Remove agents by name.
+
+        Args:
+            names: The names of agents that are there.
 
         Raises:
             UnknownAgentError: There is no agent of one of the names.
@@ -432,7 +438,10 @@ class AgentMatcher:
         candidates = [
             row for row in rows if self._index.passages[row].section not in (NAME, WHOLE)
         ] or [rows.start]
-        best = sorted(candidates, key=lambda row: (-round(float(similarities[row]), 6), row))
+        best = [
+            candidates[place]
+            for place in order(similarities[candidates], candidates, EVIDENCE_LIMIT)
+        ]
         return Match(
             rank=rank,
             agent=self._index.agents[position],
@@ -443,7 +452,7 @@ class AgentMatcher:
                     self._index.passages[row].text,
                     round(float(similarities[row]), 6),
                 )
-                for row in best[:EVIDENCE_LIMIT]
+                for row in best
             ),
         )
 

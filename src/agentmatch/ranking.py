@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,8 +48,8 @@ NAME_MENTION_BONUS = 1.0
 Scores are means of similarities, at most 1 and rarely above 0.7, so a named agent comes
 first whatever else the request holds."""
 
-SCORE_DECIMALS = 6
-"""Scores are rounded to this before ordering. Vectors differ in the seventh decimal
+TIE_TOLERANCE = 1e-6
+"""Scores that lie no further apart are equal. Vectors differ in the seventh decimal
 with the batch they were encoded in; an order must not."""
 
 
@@ -188,21 +189,30 @@ def fuse(signals: Mapping[str, Scores], weights: Mapping[str, float] = WEIGHTS) 
     return np.asarray(sum(signal_shares(signals, weights).values()), dtype=np.float32)
 
 
-def order(scores: NDArray[np.floating], names: Sequence[str], top_k: int) -> list[int]:
-    """Order agents by score, best first, equal scores by name.
+def order(scores: NDArray[np.floating], keys: Sequence[Any], top_k: int) -> list[int]:
+    """Order by score, best first, equal scores by key.
+
+    Rounding would not do: two scores that differ by noise alone can lie on both sides
+    of a rounding boundary. Here a run of scores, each within `TIE_TOLERANCE` of the
+    next, is one tie.
 
     Args:
-        scores: float [agents], for one request.
-        names: The agents' names.
+        scores: float [n], such as the scores of agents for one request.
+        keys: n keys that sort, such as the agents' names.
         top_k: How many to return at most.
 
     Returns:
         Positions in `scores`.
+
+    Example:
+        >>> order(np.array([0.5, 0.9, 0.5]), ["birch", "cedar", "alder"], 2)
+        [1, 2]
     """
-    rounded = np.round(scores.astype(np.float64), SCORE_DECIMALS)
-    candidates = range(len(names))
-    if top_k < len(names):
-        # Everything that ties with the last place stays in, for the names to decide.
-        threshold = np.partition(rounded, len(names) - top_k)[len(names) - top_k]
-        candidates = np.flatnonzero(rounded >= threshold)  # type: ignore[assignment]
-    return sorted(candidates, key=lambda i: (-rounded[i], names[i]))[:top_k]
+    ranked = np.argsort(-scores, kind="stable")
+    drops = -np.diff(scores[ranked].astype(np.float64)) > TIE_TOLERANCE
+    ties = np.concatenate([[0], np.cumsum(drops)])
+    # Everything that ties with the last place stays in, for the keys to decide.
+    reached = int(np.searchsorted(ties, ties[min(top_k, len(ties)) - 1], side="right"))
+    ties_by_position = zip(ties[:reached].tolist(), ranked[:reached].tolist(), strict=True)
+    ordered = sorted(ties_by_position, key=lambda pair: (pair[0], keys[pair[1]]))
+    return [position for _, position in ordered[:top_k]]

@@ -87,12 +87,12 @@ def check(context: click.Context, directory: str | None, as_json: bool, strict: 
     one name, agents that are nearly the same, and examples that two agents claim.
     Exits 1 when there are errors.
     """
-    from agentmatch.catalogue import load_catalogue
+    from agentmatch.catalogue import find_line, load_catalogue
     from agentmatch.checking import check_catalogue
 
     path = resolve_catalogue(directory)
     catalogue = load_catalogue(path)
-    problems = check_catalogue(catalogue)
+    problems = check_catalogue(catalogue, find_line=find_line)
     counts = Counter(problem.severity for problem in problems)
     failed = bool(counts["error"] or (strict and counts["warning"]))
     if as_json:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -77,29 +78,45 @@ def explanation_json(explanation: Explanation) -> dict[str, Any]:
 
 def print_result(result: Result, console: Console) -> None:
     """Print the matches of one request with their evidence."""
+    if console.width < NARROW:
+        for match in result.matches:
+            _print_narrow(match, console)
+        return
     table = Table(box=None, padding=(0, 2, 0, 0), show_edge=False)
     table.add_column("#", justify="right", style="dim", no_wrap=True)
     table.add_column("agent", style="bold cyan", no_wrap=True)
     table.add_column("score", justify="right", no_wrap=True)
-    narrow = console.width < NARROW
-    if not narrow:
-        table.add_column("because", overflow="fold", ratio=1)
+    table.add_column("because", overflow="fold", ratio=1)
     for match in result.matches:
-        cells = [str(match.rank), escape(match.agent.name), f"{match.score:.2f}"]
-        table.add_row(*cells, *([] if narrow else [_evidence(match)]))
-        if narrow:
-            table.add_row("", _evidence(match), "")
+        table.add_row(
+            str(match.rank), escape(match.agent.name), f"{match.score:.2f}", _evidence(match)
+        )
     console.print(table)
 
 
-def _evidence(match: Match) -> Text:
-    lines = Text()
+def _print_narrow(match: Match, console: Console) -> None:
+    console.print(
+        Text.assemble(
+            (f"{match.rank} ", "dim"), (match.agent.name, "bold cyan"), f" {match.score:.2f}"
+        )
+    )
+    console.print(Padding(_evidence(match), (0, 0, 0, 2)))
+
+
+def _evidence(match: Match) -> Table:
+    """Lay out the passages of a match, the similarity first."""
+    lines = Table.grid(padding=(0, 1))
+    lines.add_column(justify="right", no_wrap=True)
+    lines.add_column(overflow="fold")
     for number, evidence in enumerate(match.evidence):
-        if number:
-            lines.append("\n")
-        lines.append(f"{section_label(evidence.section)} ", style="dim")
-        lines.append(evidence.text, style="" if number == 0 else "dim")
-        lines.append(f" {evidence.similarity:.2f}", style="green" if number == 0 else "dim")
+        best = number == 0
+        lines.add_row(
+            Text(f"{evidence.similarity:.2f}", style="green" if best else "dim"),
+            Text.assemble(
+                (f"{section_label(evidence.section)}: ", "italic" if best else "italic dim"),
+                (evidence.text, "" if best else "dim"),
+            ),
+        )
     return lines
 
 
@@ -149,7 +166,8 @@ def print_explanation(explanation: Explanation, console: Console) -> None:
         )
         if rival.match.evidence:
             best = rival.match.evidence[0]
-            console.print(Text(f"     {section_label(best.section)}: {best.text}", style="dim"))
+            line = Text(f"{section_label(best.section)}: {best.text}", style="dim")
+            console.print(Padding(line, (0, 0, 0, 5)))
 
 
 def print_agents(agents: list[dict[str, Any]], console: Console) -> None:

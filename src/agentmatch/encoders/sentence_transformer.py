@@ -65,11 +65,25 @@ class SentenceTransformerEncoder:
         return int(dimension)
 
     def encode_queries(self, texts: Sequence[str]) -> Vectors:
-        """Encode requests; float32 [n, dimension], rows of unit length."""
+        """Encode requests.
+
+        Args:
+            texts: n requests.
+
+        Returns:
+            float32 [n, dimension], rows of unit length.
+        """
         return self._encode(self._model.encode_query, texts)
 
     def encode_documents(self, texts: Sequence[str]) -> Vectors:
-        """Encode passages; float32 [n, dimension], rows of unit length."""
+        """Encode passages.
+
+        Args:
+            texts: n passages.
+
+        Returns:
+            float32 [n, dimension], rows of unit length.
+        """
         return self._encode(self._model.encode_document, texts)
 
     def _encode(self, encode: Any, texts: Sequence[str]) -> Vectors:
@@ -99,7 +113,8 @@ class SentenceTransformerEncoder:
             return SentenceTransformer(
                 str(self._folder), device=self._device, local_files_only=True
             )
-        except (OSError, ValueError, RuntimeError, KeyError, AttributeError) as error:
+        # The readers below raise errors of their own, some of them bare Exceptions.
+        except Exception as error:
             raise ModelError(
                 self._name, f"sentence-transformers cannot load {self._folder}: {error}"
             ) from error

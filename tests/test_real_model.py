@@ -1,0 +1,101 @@
+"""The real default model on our own agents: what the README promises."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from agentmatch import AgentMatcher, SentenceTransformerEncoder, load_catalogue
+
+AGENTS = Path(__file__).parents[1] / "agents"
+
+
+@pytest.fixture(scope="module")
+def matcher() -> AgentMatcher:
+    return AgentMatcher.from_directory(AGENTS, cache=False)
+
+
+def test_vectors_are_those_of_plain_sentence_transformers() -> None:
+    from sentence_transformers import SentenceTransformer
+
+    from agentmatch.encoders.models import find_model
+
+    texts = ["Rotate the TLS certificate", "", "修复登录", "🙂 " * 50, "word " * 2000]
+    plain = SentenceTransformer(str(find_model("all-MiniLM-L6-v2")), device="cpu")
+    expected = plain.encode(texts, normalize_embeddings=True)
+    encoder = SentenceTransformerEncoder()
+    assert encoder.dimension == 384
+    np.testing.assert_allclose(encoder.encode_queries(texts), expected, atol=1e-5)
+
+
+def test_the_jwt_request_goes_to_the_backend_engineer(matcher: AgentMatcher) -> None:
+    best = matcher.match("Implement user authentication with JWT")[0]
+    assert best.agent.name == "backend-engineer"
+    assert "uthentication" in best.evidence[0].text
+
+
+@pytest.mark.parametrize(
+    ("request_text", "expected"),
+    [
+        ("the build is green locally but red on the runner", "ci-cd-engineer"),
+        ("who can read this NDA before we sign", "contract-lawyer"),
+        ("users with a screen reader cannot submit the form", "accessibility-auditor"),
+        ("pods are crash looping after the last deploy", "kubernetes-engineer"),
+        ("Die Anmeldung per JWT soll implementiert werden", "backend-engineer"),
+    ],
+)
+def test_plain_requests_find_their_agent(
+    matcher: AgentMatcher, request_text: str, expected: str
+) -> None:
+    assert expected in [match.agent.name for match in matcher.match(request_text, top_k=3)]
+
+
+def test_every_agent_answers_to_its_own_examples(matcher: AgentMatcher) -> None:
+    tasks = [(agent.name, task) for agent in matcher.agents for task in agent.example_tasks]
+    results = matcher.match_many([task for _, task in tasks], top_k=1)
+    right = sum(
+        result[0].agent.name == name for (name, _), result in zip(tasks, results, strict=True)
+    )
+    assert right / len(tasks) > 0.98
+
+
+def test_our_own_catalogue_is_complete_and_clean() -> None:
+    from agentmatch import check_catalogue
+
+    catalogue = load_catalogue(AGENTS)
+    assert len(catalogue) >= 64
+    assert not check_catalogue(catalogue)
+    for agent in catalogue:
+        assert len(agent.when_to_use) >= 6, agent.name
+        assert len(agent.example_tasks) >= 6, agent.name
+
+
+def test_the_command_answers_with_the_network_switched_off(tmp_path: Path) -> None:
+    # A proxy that does not exist stands in for a machine without network.
+    environment = {
+        **os.environ,
+        "AGENTMATCH_CACHE_DIR": str(tmp_path / "cache"),
+        "HF_HOME": str(tmp_path / "hub"),
+        "HTTPS_PROXY": "http://127.0.0.1:9",
+        "HTTP_PROXY": "http://127.0.0.1:9",
+    }
+    few = tmp_path / "agents"
+    few.mkdir()
+    for name in ("development/backend-engineer.md", "design/ui-designer.md"):
+        (few / Path(name).name).write_text((AGENTS / name).read_text())
+    command = [sys.executable, "-m", "agentmatch", "match", "draw a login screen", "--json"]
+    done = subprocess.run(
+        [*command, "--agents", str(few)],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=True,
+    )
+    assert json.loads(done.stdout)["matches"][0]["agent"] == "ui-designer"
+    assert not done.stderr
