@@ -12,12 +12,17 @@ import agentmatch
 
 
 def test_all_lists_every_public_name() -> None:
+    for name in agentmatch.__all__:
+        assert getattr(agentmatch, name) is not None
     public = {
         name
         for name, value in vars(agentmatch).items()
         if not name.startswith("_") and not isinstance(value, types.ModuleType)
     }
-    assert public | {"__version__"} == set(agentmatch.__all__)
+    assert public - {"TYPE_CHECKING"} | {"__version__"} == set(agentmatch.__all__)
+    assert dir(agentmatch) == agentmatch.__all__
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        agentmatch.nothing  # noqa: B018
     assert list(agentmatch.__all__) == sorted(agentmatch.__all__)
 
 

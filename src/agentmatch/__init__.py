@@ -10,42 +10,47 @@ agents that fit, ranked, each with the passages that speak for it; offline.
         print(match.rank, match.agent.name, match.score, match.evidence[0].text)
 """
 
-from agentmatch.catalogue import load_catalogue
-from agentmatch.checking import check_catalogue
-from agentmatch.encoders import Encoder, SentenceTransformerEncoder
-from agentmatch.errors import (
-    AgentFileError,
-    AgentMatchError,
-    CatalogueError,
-    DuplicateAgentError,
-    IndexCorruptError,
-    IndexFolderError,
-    IndexFormatError,
-    IndexMismatchError,
-    IndexNotFoundError,
-    IndexStaleError,
-    InvalidRequestError,
-    ModelChecksumError,
-    ModelError,
-    ModelNotFoundError,
-    NoAgentsError,
-    UnknownAgentError,
-)
-from agentmatch.matcher import AgentMatcher
-from agentmatch.parsing import parse_agent
-from agentmatch.types import (
-    Agent,
-    Catalogue,
-    Evidence,
-    Explanation,
-    Match,
-    Passage,
-    Problem,
-    Result,
-    Rival,
-    Signal,
-)
+from typing import TYPE_CHECKING
+
 from agentmatch.version import __version__
+
+if TYPE_CHECKING:
+    from agentmatch.catalogue import load_catalogue
+    from agentmatch.checking import check_catalogue
+    from agentmatch.encoders import Encoder, SentenceTransformerEncoder, load_encoder
+    from agentmatch.errors import (
+        AgentFileError,
+        AgentMatchError,
+        CatalogueError,
+        DuplicateAgentError,
+        IndexCorruptError,
+        IndexFolderError,
+        IndexFormatError,
+        IndexMismatchError,
+        IndexNotFoundError,
+        IndexStaleError,
+        InvalidRequestError,
+        ModelChecksumError,
+        ModelError,
+        ModelNotFoundError,
+        NoAgentsError,
+        UnknownAgentError,
+        UnsupportedModelError,
+    )
+    from agentmatch.matcher import AgentMatcher
+    from agentmatch.parsing import parse_agent
+    from agentmatch.types import (
+        Agent,
+        Catalogue,
+        Evidence,
+        Explanation,
+        Match,
+        Passage,
+        Problem,
+        Result,
+        Rival,
+        Signal,
+    )
 
 __all__ = [
     "Agent",
@@ -77,8 +82,36 @@ __all__ = [
     "SentenceTransformerEncoder",
     "Signal",
     "UnknownAgentError",
+    "UnsupportedModelError",
     "__version__",
     "check_catalogue",
     "load_catalogue",
+    "load_encoder",
     "parse_agent",
 ]
+
+_MODULES = {
+    "AgentMatcher": "matcher",
+    "Encoder": "encoders",
+    "SentenceTransformerEncoder": "encoders",
+    "check_catalogue": "checking",
+    "load_catalogue": "catalogue",
+    "load_encoder": "encoders",
+    "parse_agent": "parsing",
+}
+
+
+def __getattr__(name: str) -> object:
+    # Imported when first asked for, so that the command line can set up NumPy's threads
+    # before anything imports NumPy, and starts without what its command does not need.
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    module = _MODULES.get(name, "errors" if name.endswith("Error") else "types")
+    value = globals()[name] = getattr(import_module(f"{__name__}.{module}"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -38,9 +38,7 @@ def index(directory: str | None, output: str, model: str) -> None:
     show_notices()
     path = resolve_catalogue(directory)
     with encoding_progress() as progress:
-        matcher = AgentMatcher.from_directory(
-            path, encoder=load_encoder(model), progress=progress
-        )
+        matcher = AgentMatcher.from_directory(path, encoder=load_encoder(model), progress=progress)
     report_problems(matcher.problems, path)
     matcher.save(output)
     notice(f"{len(matcher)} agents, {len(matcher.index.passages)} passages saved in {output}")

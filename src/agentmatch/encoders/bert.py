@@ -33,8 +33,7 @@ TOKENS_PER_BATCH = 2048
 # Abramowitz and Stegun (1964), formula 7.1.26: erf with an error below 1.5e-7.
 _ERF_SCALE = np.float32(0.3275911)
 _ERF_TERMS = tuple(
-    np.float32(term)
-    for term in (1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592)
+    np.float32(term) for term in (1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592)
 )
 _HALF, _ONE, _ROOT_HALF = np.float32(0.5), np.float32(1), np.float32(0.5**0.5)
 

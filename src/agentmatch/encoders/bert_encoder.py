@@ -23,6 +23,8 @@ over all processors."""
 
 RUNTIMES = ("numpy", "onnxruntime")
 
+_LEAST_NORM = np.float32(1e-12)
+
 
 class BertRuntime(Protocol):
     """Compute token vectors."""
@@ -117,9 +119,6 @@ class BertEncoder:
         return OnnxBert(self._model, self.fingerprint)
 
 
-_LEAST_NORM = np.float32(1e-12)
-
-
 def pool(vectors: Vectors, texts: Sequence[Sequence[int]], model: BertModel) -> Vectors:
     """Make one vector of each text's token vectors.
 
@@ -133,9 +132,12 @@ def pool(vectors: Vectors, texts: Sequence[Sequence[int]], model: BertModel) -> 
     """
     lengths = np.array([len(text) for text in texts])
     starts = np.cumsum(lengths) - lengths
+    pooled: Vectors
     if model.pooling == "cls":
-        return vectors[starts]
-    if model.pooling == "max":
-        return np.maximum.reduceat(vectors, starts, axis=0)
-    sums = np.add.reduceat(vectors, starts, axis=0)
-    return sums / lengths[:, None].astype(np.float32)
+        pooled = vectors[starts]
+    elif model.pooling == "max":
+        pooled = np.maximum.reduceat(vectors, starts, axis=0)
+    else:
+        pooled = np.add.reduceat(vectors, starts, axis=0)
+        pooled /= lengths[:, None].astype(np.float32)
+    return pooled

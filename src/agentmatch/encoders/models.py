@@ -8,6 +8,7 @@ import importlib.util
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 from agentmatch.errors import ModelChecksumError, ModelError, ModelNotFoundError
 from agentmatch.files import cache_root, write_atomically
@@ -145,14 +146,13 @@ def file_digests(folder: Path) -> dict[str, str]:
     key = hashlib.sha256(os.fsencode(folder)).hexdigest()[:24]
     record = cache_root() / "models" / f"{key}.json"
     known = _read_record(record)
-    current = {}
+    current: dict[str, list[Any]] = {}
     for file in _model_files(folder):
         status = file.stat()
         state = [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
         name = file.relative_to(folder).as_posix()
-        before = known.get(name)
-        unchanged = before is not None and before[:-1] == state
-        current[name] = before if unchanged else [*state, _sha256(file)]
+        *before, digest = known.get(name, [""])
+        current[name] = [*state, digest if before == state else _sha256(file)]
     if current != known:
         # Without a cache the files are hashed again each time; nothing else is lost.
         with contextlib.suppress(OSError):
@@ -168,14 +168,14 @@ def _model_files(folder: Path) -> list[Path]:
     )
 
 
-def _read_record(record: Path) -> dict[str, list[int | str]]:
+def _read_record(record: Path) -> dict[str, list[Any]]:
     """Return the hashes kept; those of a damaged record are not used."""
     try:
         known = json.loads(record.read_bytes())
         valid = all(len(entry) == 5 and len(entry[-1]) == 64 for entry in known.values())
     except (OSError, ValueError, TypeError, AttributeError):
         return {}
-    return known if valid else {}
+    return dict(known) if valid else {}
 
 
 def _sha256(file: Path) -> str:

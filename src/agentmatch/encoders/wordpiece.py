@@ -59,9 +59,7 @@ class WordPieceTokenizer:
         self._unknown = self._vocabulary[model["unk_token"]]
         self._max_word = model["max_input_chars_per_word"]
         self._prefix, self._suffix = _frame(specification["post_processor"])
-        self._special = {
-            token["content"]: token["id"] for token in specification["added_tokens"]
-        }
+        self._special = {token["content"]: token["id"] for token in specification["added_tokens"]}
         longest_first = sorted(self._special, key=len, reverse=True)
         self._special_pattern = re.compile(f"({'|'.join(map(re.escape, longest_first))})")
         lower = self.normalizer["lowercase"]
