@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from agentmatch import AgentMatcher, Encoder, SentenceTransformerEncoder
+from agentmatch import AgentMatcher, Encoder, load_encoder
 from agentmatch.evaluation.request_sets import sample
 from agentmatch.ranking import WEIGHTS
 from benchmarks.development import (
@@ -51,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command and return its exit status."""
-    encoder = SentenceTransformerEncoder()
+    encoder = load_encoder()
     vectors = arguments.cache / "vectors"
     if arguments.skip != "fit":
         sets = development_sets(arguments.data, arguments.catalogues, encoder, vectors)

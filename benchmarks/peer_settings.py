@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from agentmatch import AgentMatcher, SentenceTransformerEncoder
+from agentmatch import AgentMatcher, load_encoder
 from agentmatch.evaluation.request_sets import sample
 from benchmarks.baselines.semantic_router import PIN, Setting, install, route
 from benchmarks.development import DEV_SETS
@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run the command and return its exit status."""
     python = install(arguments.cache / "environments")
-    encoder = SentenceTransformerEncoder()
+    encoder = load_encoder()
     measured: dict[str, dict[str, dict[str, float]]] = {s.label: {} for s in SETTINGS}
     for benchmark in find_sets(DEV_SETS, arguments.data):
         cached = CachedEncoder(encoder, arguments.cache / "vectors", benchmark.name)

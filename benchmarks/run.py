@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from agentmatch import AgentMatcher, LabelledRequest, SentenceTransformerEncoder
+from agentmatch import AgentMatcher, LabelledRequest, load_encoder
 from agentmatch.evaluation.request_sets import sample
 from benchmarks.baselines import dense, lexical, semantic_router
 from benchmarks.scoring import DEPTH, Answers, measure, rank
@@ -104,7 +104,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not found:
         print("no set was found; give their folder with --data", file=sys.stderr)
         return 1
-    encoder = SentenceTransformerEncoder()
+    encoder = load_encoder()
     for benchmark in found:
         cached = CachedEncoder(encoder, arguments.cache / "vectors", benchmark.name)
         result = run_set(benchmark, cached, arguments.methods, arguments.limit, arguments.cache)

@@ -25,6 +25,7 @@ class HashingEncoder:
     def __init__(self, name: str = "hashing", salt: str = "") -> None:
         self.name = name
         self.dimension = DIMENSION
+        self.runtime = "hashing"
         self.fingerprint = hashlib.sha256(f"{name}:{salt}".encode()).hexdigest()
         self.encoded: list[str] = []
         self._salt = salt

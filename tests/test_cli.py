@@ -24,7 +24,7 @@ REQUEST = "A tap drips in the kitchen"
 def cheap_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let commands encode with the cheap encoder; one test below uses the real one."""
     monkeypatch.setattr(
-        "agentmatch.encoders.sentence_transformer.SentenceTransformerEncoder",
+        "agentmatch.encoders.load_encoder",
         lambda model: HashingEncoder(model),
     )
     monkeypatch.delenv("AGENTMATCH_AGENTS", raising=False)
@@ -79,8 +79,8 @@ def stream(agents: Path, text: bytes) -> subprocess.CompletedProcess[bytes]:
     script = (
         f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
         "from conftest import HashingEncoder\n"
-        "import agentmatch.encoders.sentence_transformer as module\n"
-        "module.SentenceTransformerEncoder = lambda model: HashingEncoder(model)\n"
+        "import agentmatch.encoders as module\n"
+        "module.load_encoder = lambda model: HashingEncoder(model)\n"
         "from agentmatch.cli import main\n"
         "main(sys.argv[1:])\n"
     )

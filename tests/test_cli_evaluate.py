@@ -43,7 +43,7 @@ def write_lines(path: Path, records: list[dict[str, Any]]) -> Path:
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("AGENTMATCH_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setattr(
-        "agentmatch.encoders.sentence_transformer.SentenceTransformerEncoder",
+        "agentmatch.encoders.load_encoder",
         lambda _model: HashingEncoder(),
     )
     write_lines(tmp_path / "agents.jsonl", AGENT_LINES)

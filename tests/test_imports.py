@@ -25,6 +25,8 @@ HEAVY = (
     "huggingface_hub",
     "markdown_it",
     "matplotlib",
+    "numpy",
+    "onnx",
     "onnxruntime",
     "rich",
     "scipy",

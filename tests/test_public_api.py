@@ -11,15 +11,17 @@ import agentmatch
 
 
 def test_all_lists_every_public_name() -> None:
+    for name in agentmatch.__all__:
+        assert getattr(agentmatch, name) is not None
+    assert list(agentmatch.__all__) == sorted(agentmatch.__all__) == dir(agentmatch)
     ours = {
         name
         for name, value in vars(agentmatch).items()
         if getattr(value, "__module__", "").startswith("agentmatch") and not name.startswith("_")
     }
     assert ours <= set(agentmatch.__all__)
-    assert list(agentmatch.__all__) == sorted(agentmatch.__all__)
-    for name in agentmatch.__all__:
-        assert getattr(agentmatch, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        agentmatch.nothing  # noqa: B018
 
 
 @pytest.mark.parametrize("name", sorted(set(agentmatch.__all__) - {"__version__"}))

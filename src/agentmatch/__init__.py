@@ -10,54 +10,54 @@ agents that fit, ranked, each with the passages that speak for it; offline.
         print(match.rank, match.agent.name, match.score, match.evidence[0].text)
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from agentmatch.catalogue import load_catalogue
-from agentmatch.checking import check_catalogue
-from agentmatch.encoders import Encoder, SentenceTransformerEncoder
-from agentmatch.errors import (
-    AgentFileError,
-    AgentMatchError,
-    CatalogueError,
-    DuplicateAgentError,
-    IndexCorruptError,
-    IndexFolderError,
-    IndexFormatError,
-    IndexMismatchError,
-    IndexNotFoundError,
-    IndexStaleError,
-    InvalidRequestError,
-    ModelChecksumError,
-    ModelError,
-    ModelNotFoundError,
-    NoAgentsError,
-    RequestSetError,
-    RunFileError,
-    UnknownAgentError,
-)
-from agentmatch.matcher import AgentMatcher
-from agentmatch.parsing import parse_agent
-from agentmatch.types import (
-    Agent,
-    Catalogue,
-    Evidence,
-    Explanation,
-    Match,
-    Passage,
-    Problem,
-    Result,
-    Rival,
-    Signal,
-)
 from agentmatch.version import __version__
 
 if TYPE_CHECKING:
+    from agentmatch.catalogue import load_catalogue
+    from agentmatch.checking import check_catalogue
+    from agentmatch.encoders import Encoder, SentenceTransformerEncoder, load_encoder
+    from agentmatch.errors import (
+        AgentFileError,
+        AgentMatchError,
+        CatalogueError,
+        DuplicateAgentError,
+        IndexCorruptError,
+        IndexFolderError,
+        IndexFormatError,
+        IndexMismatchError,
+        IndexNotFoundError,
+        IndexStaleError,
+        InvalidRequestError,
+        ModelChecksumError,
+        ModelError,
+        ModelNotFoundError,
+        NoAgentsError,
+        RequestSetError,
+        RunFileError,
+        UnknownAgentError,
+        UnsupportedModelError,
+    )
     from agentmatch.evaluation.comparison import compare
     from agentmatch.evaluation.evaluate import evaluate
     from agentmatch.evaluation.leave_one_out import leave_one_out
     from agentmatch.evaluation.request_sets import LabelledRequest, read_requests
     from agentmatch.evaluation.runs import Run
+    from agentmatch.matcher import AgentMatcher
+    from agentmatch.parsing import parse_agent
+    from agentmatch.types import (
+        Agent,
+        Catalogue,
+        Evidence,
+        Explanation,
+        Match,
+        Passage,
+        Problem,
+        Result,
+        Rival,
+        Signal,
+    )
 
 __all__ = [
     "Agent",
@@ -93,29 +93,46 @@ __all__ = [
     "SentenceTransformerEncoder",
     "Signal",
     "UnknownAgentError",
+    "UnsupportedModelError",
     "__version__",
     "check_catalogue",
     "compare",
     "evaluate",
     "leave_one_out",
     "load_catalogue",
+    "load_encoder",
     "parse_agent",
     "read_requests",
 ]
 
-_EVALUATION = {
-    "LabelledRequest": "request_sets",
-    "Run": "runs",
-    "compare": "comparison",
-    "evaluate": "evaluate",
-    "leave_one_out": "leave_one_out",
-    "read_requests": "request_sets",
+_MODULES = {
+    "AgentMatcher": "matcher",
+    "Encoder": "encoders",
+    "LabelledRequest": "evaluation.request_sets",
+    "Run": "evaluation.runs",
+    "SentenceTransformerEncoder": "encoders",
+    "check_catalogue": "checking",
+    "compare": "evaluation.comparison",
+    "evaluate": "evaluation.evaluate",
+    "leave_one_out": "evaluation.leave_one_out",
+    "load_catalogue": "catalogue",
+    "load_encoder": "encoders",
+    "parse_agent": "parsing",
+    "read_requests": "evaluation.request_sets",
 }
 
 
-def __getattr__(name: str) -> Any:
-    # Who only asks for agents should not wait for the evaluation to be imported.
-    module = _EVALUATION.get(name)
-    if module is None:
+def __getattr__(name: str) -> object:
+    # Imported when first asked for, so that the command line can set up NumPy's threads
+    # before anything imports NumPy, and starts without what its command does not need.
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.evaluation.{module}"), name)
+    from importlib import import_module
+
+    module = _MODULES.get(name, "errors" if name.endswith("Error") else "types")
+    value = globals()[name] = getattr(import_module(f"{__name__}.{module}"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

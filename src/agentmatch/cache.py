@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from agentmatch.catalogue import load_catalogue, resolve_path, unique_agents
 from agentmatch.encoders.base import Encoder
 from agentmatch.errors import IndexFolderError, IndexNotFoundError
+from agentmatch.files import cache_root
 from agentmatch.index import AgentIndex, Progress, build_index
 from agentmatch.snapshot import is_unchanged, take_snapshot
 from agentmatch.store import (
@@ -23,9 +23,6 @@ from agentmatch.store import (
 from agentmatch.types import CatalogueState, Problem
 
 logger = logging.getLogger("agentmatch")
-
-CACHE_VARIABLE = "AGENTMATCH_CACHE_DIR"
-"""Environment variable that names another cache folder."""
 
 
 @dataclass(frozen=True)
@@ -41,16 +38,6 @@ class CachedIndex:
     index: AgentIndex
     state: CatalogueState | None
     problems: tuple[Problem, ...]
-
-
-def cache_root() -> Path:
-    """Return the folder that holds all cached indexes."""
-    chosen = os.environ.get(CACHE_VARIABLE)
-    if chosen:
-        return Path(chosen).expanduser()
-    from platformdirs import user_cache_path
-
-    return user_cache_path("agentmatch", appauthor=False)
 
 
 def cache_folder(path: Path | str, encoder: Encoder) -> Path:

@@ -14,7 +14,8 @@
     │  └─ IndexMismatchError      built with another encoder
     ├─ ModelError                 an embedding model cannot be used
     │  ├─ ModelNotFoundError
-    │  └─ ModelChecksumError      its weights are not the published ones
+    │  ├─ ModelChecksumError      its weights are not the published ones
+    │  └─ UnsupportedModelError   the runtime asked for cannot run it
     └─ InvalidRequestError        a request that cannot be answered (also ValueError)
 
 Each message says what is wrong, where, and what to do about it.
@@ -132,6 +133,10 @@ class ModelError(AgentMatchError):
 
 class ModelNotFoundError(ModelError):
     """Report a model that is neither a local folder nor already downloaded."""
+
+
+class UnsupportedModelError(ModelError):
+    """Report a model that a runtime cannot run."""
 
 
 class ModelChecksumError(ModelError):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from agentmatch.cache import load_cached_index
 from agentmatch.catalogue import load_catalogue, unique_agents
-from agentmatch.encoders import Encoder, SentenceTransformerEncoder
+from agentmatch.encoders import Encoder, load_encoder
 from agentmatch.errors import (
     CatalogueError,
     IndexMismatchError,
@@ -86,7 +86,7 @@ class AgentMatcher:
         weights: Mapping[str, float] = WEIGHTS,
         progress: Progress | None = None,
     ) -> None:
-        encoder = encoder or SentenceTransformerEncoder()
+        encoder = encoder or load_encoder()
         self._setup(build_index(agents, encoder, progress=progress), encoder, weights)
 
     def _setup(
@@ -137,7 +137,7 @@ class AgentMatcher:
             CatalogueError: The path does not exist, or holds no agent.
             ModelError: The default encoder cannot be used.
         """
-        encoder = encoder or SentenceTransformerEncoder()
+        encoder = encoder or load_encoder()
         if cache:
             stored = load_cached_index(path, encoder, progress=progress)
             return cls.__new__(cls)._setup(
@@ -170,7 +170,7 @@ class AgentMatcher:
         folder = Path(path)
         stored = read_index(folder)
         manifest = stored.manifest
-        encoder = encoder or SentenceTransformerEncoder(manifest.encoder)
+        encoder = encoder or load_encoder(manifest.encoder)
         if encoder.fingerprint != manifest.encoder_fingerprint:
             raise IndexMismatchError(
                 folder,

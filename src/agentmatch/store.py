@@ -15,9 +15,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import shutil
-import tempfile
 import uuid
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
@@ -31,6 +29,7 @@ from agentmatch.errors import (
     IndexFormatError,
     IndexNotFoundError,
 )
+from agentmatch.files import write_atomically
 from agentmatch.index import AgentIndex, layout_of
 from agentmatch.lexical import LEXICAL_FORMAT, LexicalIndex
 from agentmatch.passages import PASSAGE_FORMAT, content_hash, passages_of
@@ -293,22 +292,6 @@ def lock(folder: Path) -> Iterator[None]:
         yield
     finally:
         held.release()
-
-
-def write_atomically(file: Path, content: bytes) -> None:
-    """Replace a file in one step: readers see the old content or the new, never a mix."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(temporary).replace(file)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            Path(temporary).unlink()
-        raise
 
 
 def _write_manifest(folder: Path, manifest: Manifest) -> None:

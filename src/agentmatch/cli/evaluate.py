@@ -160,7 +160,7 @@ def _run(
 
 
 def _write_reports(run: Run, markdown: str | None, report: str | None) -> None:
-    from agentmatch.store import write_atomically
+    from agentmatch.files import write_atomically
 
     if markdown is not None:
         from agentmatch.evaluation.markdown import markdown_report

@@ -32,15 +32,13 @@ def index(directory: str | None, output: str, model: str) -> None:
     'agentmatch match' keeps an index of its own in the user's cache folder; build one
     to take it elsewhere, or to have it where you want it.
     """
-    from agentmatch.encoders.sentence_transformer import SentenceTransformerEncoder
+    from agentmatch.encoders import load_encoder
     from agentmatch.matcher import AgentMatcher
 
     show_notices()
     path = resolve_catalogue(directory)
     with encoding_progress() as progress:
-        matcher = AgentMatcher.from_directory(
-            path, encoder=SentenceTransformerEncoder(model), progress=progress
-        )
+        matcher = AgentMatcher.from_directory(path, encoder=load_encoder(model), progress=progress)
     report_problems(matcher.problems, path)
     matcher.save(output)
     notice(f"{len(matcher)} agents, {len(matcher.index.passages)} passages saved in {output}")
@@ -56,8 +54,8 @@ def info(agents: str | None, model: str, index_path: str | None, as_json: bool) 
     import platform
 
     from agentmatch.cache import cache_folder
+    from agentmatch.encoders import load_encoder
     from agentmatch.encoders.models import find_model
-    from agentmatch.encoders.sentence_transformer import SentenceTransformerEncoder
     from agentmatch.version import __version__
 
     facts: dict[str, Any] = {"agentmatch": __version__, "python": platform.python_version()}
@@ -65,13 +63,13 @@ def info(agents: str | None, model: str, index_path: str | None, as_json: bool) 
         facts["index"] = _describe(Path(index_path))
     else:
         catalogue = resolve_catalogue(agents)
-        encoder = SentenceTransformerEncoder(model)
+        encoder = load_encoder(model)
         facts["catalogue"] = catalogue
         facts["model"] = {
             "name": model,
             "path": str(find_model(model)),
             "fingerprint": encoder.fingerprint,
-            "runtime": "sentence-transformers (torch)",
+            "runtime": encoder.runtime,
         }
         facts["index"] = _describe(cache_folder(catalogue, encoder))
     if as_json:

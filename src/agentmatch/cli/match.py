@@ -17,6 +17,7 @@ from agentmatch.cli.options import (
     notice,
     open_matcher,
     print_json,
+    use_one_blas_thread,
 )
 from agentmatch.errors import InvalidRequestError
 
@@ -57,6 +58,8 @@ def match(
     With "-" for REQUEST, one request a line is read from standard input and each is
     answered at once with one line of JSON.
     """
+    if request != "-":
+        use_one_blas_thread()
     matcher = open_matcher(agents, model, index_path, context)
     if request == "-":
         failed = _stream(matcher, top_k)
@@ -94,6 +97,7 @@ def explain(
     as_json: bool,
 ) -> None:
     """Say why AGENT ranks where it does for REQUEST, and what is ahead of it."""
+    use_one_blas_thread()
     matcher = open_matcher(agents, model, index_path, context)
     explanation = matcher.explain(request, agent)
     from agentmatch.cli.render import explanation_json, print_explanation

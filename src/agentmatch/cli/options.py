@@ -23,6 +23,12 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 AGENTS_VARIABLE = "AGENTMATCH_AGENTS"
+_BLAS_THREADS = (
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "BLIS_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+)
 DEFAULT_CATALOGUES = ("agents", ".claude/agents", "~/.claude/agents")
 
 agents_option = click.option(
@@ -81,7 +87,7 @@ def open_matcher(
     Raises:
         click.UsageError: Options contradict each other.
     """
-    from agentmatch.encoders.sentence_transformer import SentenceTransformerEncoder
+    from agentmatch.encoders import load_encoder
     from agentmatch.matcher import AgentMatcher
 
     show_notices()
@@ -92,11 +98,20 @@ def open_matcher(
         return AgentMatcher.load(index_path)
     path = resolve_catalogue(agents)
     with encoding_progress() as progress:
-        matcher = AgentMatcher.from_directory(
-            path, encoder=SentenceTransformerEncoder(model), progress=progress
-        )
+        matcher = AgentMatcher.from_directory(path, encoder=load_encoder(model), progress=progress)
     report_problems(matcher.problems, path)
     return matcher
+
+
+def use_one_blas_thread() -> None:
+    """Let NumPy, once imported, multiply matrices with one thread, unless told otherwise.
+
+    For commands that encode one request: starting threads takes longer than they save,
+    and on a busy machine they wait for each other.
+    """
+    if "numpy" not in sys.modules:
+        for variable in _BLAS_THREADS:
+            os.environ.setdefault(variable, "1")
 
 
 def report_problems(problems: tuple[Problem, ...], path: str) -> None:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from agentmatch.encoders.base import Vectors
 from agentmatch.encoders.models import DEFAULT_MODEL, find_model, fingerprint_model
@@ -16,9 +13,6 @@ from agentmatch.errors import ModelError
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
-
-_CODE_FORMAT = "sentence-transformers/normalised/1"
-"""Changes when this file turns the same weights into other vectors."""
 
 
 class SentenceTransformerEncoder:
@@ -54,9 +48,13 @@ class SentenceTransformerEncoder:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hash the model's files and the way this class uses them."""
-        files = fingerprint_model(self._folder)
-        return hashlib.sha256(f"{_CODE_FORMAT}:{files}".encode()).hexdigest()
+        """Hash the model's files."""
+        return fingerprint_model(self._folder)
+
+    @property
+    def runtime(self) -> str:
+        """Name what runs the model."""
+        return "sentence-transformers"
 
     @property
     def dimension(self) -> int:
@@ -89,6 +87,8 @@ class SentenceTransformerEncoder:
         return self._encode(self._model.encode_document, texts)
 
     def _encode(self, encode: Any, texts: Sequence[str]) -> Vectors:
+        import numpy as np
+
         if not texts:
             return np.empty((0, self.dimension), dtype=np.float32)
         vectors = encode(

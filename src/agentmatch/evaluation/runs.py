@@ -14,7 +14,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from agentmatch.errors import RunFileError
 from agentmatch.evaluation.metrics import Interval
-from agentmatch.store import write_atomically
+from agentmatch.files import write_atomically
 
 RUN_FORMAT = 1
 """Changes whenever a run file is laid out in another way."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from agentmatch.evaluation.runs import Run
-from agentmatch.store import write_atomically
+from agentmatch.files import write_atomically
 
 _UNSAFE = re.compile(r"[\s%\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
