@@ -183,8 +183,12 @@ def _tensors(file: Path) -> dict[str, Tensor]:
     """Read the header of a safetensors file."""
     with file.open("rb") as stream:
         length = int.from_bytes(stream.read(8), "little")
+        size = file.stat().st_size
+        _require(8 + length <= size, f"{file.name} is truncated")
         header = json.loads(stream.read(length))
     header.pop("__metadata__", None)
+    end = 8 + length + max(entry["data_offsets"][1] for entry in header.values())
+    _require(end == size, f"{file.name} is truncated")
     tensors = {}
     for name, entry in header.items():
         if name.endswith("position_ids") or name.startswith("pooler."):
