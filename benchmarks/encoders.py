@@ -20,6 +20,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,7 @@ def main() -> None:
     arguments = parser.parse_args()
     load_before = os.getloadavg()
     starts = measure(
-        {name: lambda start=start: run(*start) for name, start in STARTS.items()},
+        {name: partial(run, *start) for name, start in STARTS.items()},
         arguments.rounds,
     )
     bare = statistics.median(starts["python -c pass"])
@@ -103,15 +104,12 @@ def throughput(rounds: int) -> dict[str, dict[str, dict[str, float]]]:
     """Measure every runtime on every batch of texts, each warmed up before."""
     encoders = {runtime: load_encoder(runtime=runtime) for runtime in RUNTIMES}
     report = {}
-    for name, texts in TEXTS.items():
-
-        def encode(runtime: str, texts: Sequence[str] = texts) -> None:
-            encoders[runtime].encode_documents(texts)
-
+    for kind, texts in TEXTS.items():
         seconds = measure(
-            {runtime: lambda runtime=runtime: encode(runtime) for runtime in RUNTIMES}, rounds
+            {name: partial(encoder.encode_documents, texts) for name, encoder in encoders.items()},
+            rounds,
         )
-        report[name] = {
+        report[kind] = {
             runtime: {
                 "median": round(len(texts) / statistics.median(taken), 1),
                 "best": round(len(texts) / min(taken), 1),
@@ -122,7 +120,7 @@ def throughput(rounds: int) -> dict[str, dict[str, dict[str, float]]]:
     return report
 
 
-def measure(variants: dict[str, Callable[[], None]], rounds: int) -> dict[str, list[float]]:
+def measure(variants: dict[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
     """Return the seconds of each round of each variant; a first round is not counted."""
     seconds: dict[str, list[float]] = {name: [] for name in variants}
     for number in range(rounds + 1):
