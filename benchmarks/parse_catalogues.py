@@ -1,6 +1,6 @@
 """Load every catalogue in a folder and compare the number of agents with its SOURCE.md.
 
-    python -m benchmarks.parse_catalogues [--data ../shared/catalogues]
+    python -m benchmarks catalogues [--data ../shared/catalogues]
 
 Each catalogue is a folder with a SOURCE.md that holds a line
 "agent definition files: 158". Exits with 1 when a count differs.
@@ -22,11 +22,14 @@ FIELDS = ("description", "when_to_use", "example_tasks", "capabilities", "expert
 _EXPECTED = re.compile(r"agent definition files: (\d+)")
 
 
-def main() -> int:
-    """Print one row a catalogue and return the exit status."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `python -m benchmarks catalogues`."""
     parser.add_argument("--data", type=Path, default=DEFAULT_DATA, help="folder of catalogues")
-    data = parser.parse_args().data
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print one row a catalogue and return the exit status."""
+    data = arguments.data
     sources = sorted(data.glob("*/SOURCE.md"))
     if not sources:
         print(f"skipped: {data} holds no catalogue with a SOURCE.md", file=sys.stderr)
@@ -61,7 +64,3 @@ def _print_row(source: Path) -> bool:
     )
     print(f"{source.parent.name:42}" + "".join(f"{cell:>14}" for cell in cells))
     return len(catalogue) == expected
-
-
-if __name__ == "__main__":
-    sys.exit(main())

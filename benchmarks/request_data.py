@@ -1,7 +1,7 @@
 """Check our labelled requests, and draw their train, dev and test splits.
 
-    python -m benchmarks.request_data            check data/requests.jsonl
-    python -m benchmarks.request_data --assign   write the splits into it again
+    python -m benchmarks requests            check data/requests.jsonl
+    python -m benchmarks requests --assign   write the splits into it again
 
 The splits are drawn by a seeded shuffle within each kind of request. Requests that are
 near-duplicates of each other (Jaccard similarity of their word pairs) always share a
@@ -19,7 +19,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 ROOT = Path(__file__).parents[1]
 REQUESTS = ROOT / "data" / "requests.jsonl"
@@ -32,21 +32,28 @@ SEED = 20261125
 NEAR_DUPLICATE = 0.3
 """Requests whose word pairs overlap this much (Jaccard) are near-duplicates."""
 
-MAX_SHORT_WORDS = 8
-MIN_LONG_WORDS = 60
 
-Record = dict[str, Any]
+class Record(TypedDict):
+    """One line of the file."""
+
+    id: str
+    text: str
+    agents: list[str]
+    split: str
+    tags: list[str]
 
 
-def main() -> int:
-    """Check or assign, and return the exit status."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `python -m benchmarks requests`."""
     parser.add_argument("--assign", action="store_true", help="write the splits")
-    assign = parser.parse_args().assign
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Check or assign, and return the exit status."""
     records = read(REQUESTS)
     pairs = near_duplicates([record["text"] for record in records])
     splits = draw_splits(records, pairs)
-    if assign:
+    if arguments.assign:
         for record, split in zip(records, splits, strict=True):
             record["split"] = split
         lines = [json.dumps(record, ensure_ascii=False) for record in records]
@@ -131,11 +138,14 @@ def find_problems(
     records: Sequence[Record], pairs: Sequence[tuple[int, int]], splits: Sequence[str]
 ) -> list[str]:
     """List what is wrong with the file."""
-    problems = []
+    problems: list[str] = []
     names = {path.stem for path in (ROOT / "agents").glob("*/*.md")}
-    for kind in ("id", "text"):
-        counts = Counter(record[kind] for record in records)
-        problems += [f"{kind} occurs {n} times: {key}" for key, n in counts.items() if n > 1]
+    for field, values in (
+        ("id", [record["id"] for record in records]),
+        ("text", [record["text"] for record in records]),
+    ):
+        counts = Counter(values)
+        problems += [f"{field} occurs {n} times: {key}" for key, n in counts.items() if n > 1]
     for record, split in zip(records, splits, strict=True):
         unknown = set(record["agents"]) - names
         if unknown:
@@ -173,7 +183,3 @@ def kind(record: Record) -> str:
     if "multi" in record["tags"]:
         return "several"
     return "language" if "language" in record["tags"] else "one agent"
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -72,6 +72,18 @@ def cache_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.M
     return folder
 
 
+AGENTS = Path(__file__).parents[1] / "agents"
+
+
+@pytest.fixture(scope="session")
+def real_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a cache folder that all tests with the real model share.
+
+    Encoding our own agents takes most of the suite's time, so it is done once.
+    """
+    return tmp_path_factory.mktemp("real-cache")
+
+
 TRADES = {
     "roofer": (
         "Mends roofs after heavy storms.",

@@ -248,17 +248,26 @@ def test_without_a_cache_everything_still_works(
     np.testing.assert_allclose(vectors, expected, atol=5e-6)
 
 
+@pytest.mark.parametrize("runtime", ["numpy", "onnxruntime", None])
+def test_truncated_weights_are_an_error(tiny: Path, tmp_path: Path, runtime: str | None) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(tiny, copy)
+    weights = copy / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-4000])
+    with pytest.raises(ModelError, match="truncated"):
+        load_encoder(str(copy), runtime=runtime)
+
+
 @pytest.mark.parametrize(
     "damage",
     [
         lambda _: b"",
         lambda content: content[:100],
-        lambda content: content[:-1],
         lambda content: b"\xff" * len(content),
         lambda content: content[:8] + b"{" * (len(content) - 8),
     ],
 )
-def test_damaged_weights_are_an_error(
+def test_weights_without_a_header_are_an_error(
     tiny: Path, tmp_path: Path, damage: Callable[[bytes], bytes]
 ) -> None:
     copy = tmp_path / "copy"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import doctest
+import importlib
 import os
 import re
 import shlex
@@ -12,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from agentmatch.cli import main
+from test_imports import MODULES
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -24,18 +27,28 @@ def lines(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize(("command", "expected"), OUTPUTS)
-def test_outputs_are_what_the_commands_print(command: str, expected: str) -> None:
+def test_outputs_are_what_the_commands_print(command: str, expected: str, real_cache: Path) -> None:
     program, *arguments = shlex.split(command)
     assert program == "agentmatch"
     done = subprocess.run(
         [sys.executable, "-m", "agentmatch", *arguments],
         cwd=ROOT,
-        env={**os.environ, "COLUMNS": str(COLUMNS), "AGENTMATCH_AGENTS": "agents"},
+        env={
+            **os.environ,
+            "COLUMNS": str(COLUMNS),
+            "AGENTMATCH_AGENTS": "agents",
+            "AGENTMATCH_CACHE_DIR": str(real_cache),
+        },
         capture_output=True,
         text=True,
         check=True,
     )
     assert lines(done.stdout) == lines(expected)
+
+
+@pytest.mark.parametrize("module", sorted(name for name in MODULES if "__main__" not in name))
+def test_examples_of_docstrings_are_true(module: str) -> None:
+    assert doctest.testmod(importlib.import_module(module)).failed == 0
 
 
 def test_the_readme_shows_output() -> None:

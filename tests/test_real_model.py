@@ -13,13 +13,14 @@ import numpy as np
 import pytest
 
 from agentmatch import AgentMatcher, SentenceTransformerEncoder, load_catalogue, load_encoder
-
-AGENTS = Path(__file__).parents[1] / "agents"
+from conftest import AGENTS
 
 
 @pytest.fixture(scope="module")
-def matcher() -> AgentMatcher:
-    return AgentMatcher.from_directory(AGENTS, cache=False)
+def matcher(real_cache: Path) -> AgentMatcher:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AGENTMATCH_CACHE_DIR", str(real_cache))
+        return AgentMatcher.from_directory(AGENTS)
 
 
 def test_vectors_are_those_of_plain_sentence_transformers() -> None:

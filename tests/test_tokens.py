@@ -12,10 +12,11 @@ from agentmatch.tokens import tokenize
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("getUserById user_id HTTPServer", ["get", "user", "id", "user", "id", "http", "server"]),
+        ("getUserById", ["getuserbyid", "get", "user", "id"]),
+        ("user_id HTTPServer", ["user", "id", "httpserver", "http", "server"]),
         ("Testing tested TESTS", ["test", "test", "test"]),
         ("C++ and C# but not c", ["c++", "c#", "not", "c"]),
-        ("PostgreSQL 16.2", ["postgr", "sql", "16", "2"]),
+        ("PostgreSQL 16.2", ["postgresql", "postgr", "sql", "16", "2"]),
         ("how do I fix this", ["fix"]),
         ("数据库迁移", ["数据", "据库", "库迁", "迁移"]),
         ("ＡＰＩ naïve Straße", ["api", "naïve", "straße"]),

@@ -38,8 +38,7 @@ def make_tiny_model(
     """
     import torch
     from sentence_transformers import SentenceTransformer
-    from sentence_transformers.base.modules import Normalize, Transformer
-    from sentence_transformers.sentence_transformer.modules import Pooling
+    from sentence_transformers.sentence_transformer import modules as kinds
     from transformers import BertConfig, BertModel, BertTokenizerFast
 
     bare = folder / "bare"
@@ -61,9 +60,9 @@ def make_tiny_model(
     bert = BertModel(BertConfig(**settings))
     (bert.half() if half else bert).save_pretrained(bare)
     modules = [
-        Transformer(str(bare), max_seq_length=MAX_LENGTH),
-        Pooling(DIMENSION, pooling),
-        *([Normalize()] if normalize else []),
+        kinds.Transformer(str(bare), max_seq_length=MAX_LENGTH),
+        kinds.Pooling(DIMENSION, pooling),
+        *([kinds.Normalize()] if normalize else []),
     ]
     model = SentenceTransformer(modules=modules, device="cpu", prompts=prompts)
     model.save(str(folder / "model"))

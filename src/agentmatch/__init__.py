@@ -34,9 +34,16 @@ if TYPE_CHECKING:
         ModelError,
         ModelNotFoundError,
         NoAgentsError,
+        RequestSetError,
+        RunFileError,
         UnknownAgentError,
         UnsupportedModelError,
     )
+    from agentmatch.evaluation.comparison import compare
+    from agentmatch.evaluation.evaluate import evaluate
+    from agentmatch.evaluation.leave_one_out import leave_one_out
+    from agentmatch.evaluation.request_sets import LabelledRequest, read_requests
+    from agentmatch.evaluation.runs import Run
     from agentmatch.matcher import AgentMatcher
     from agentmatch.parsing import parse_agent
     from agentmatch.types import (
@@ -70,6 +77,7 @@ __all__ = [
     "IndexNotFoundError",
     "IndexStaleError",
     "InvalidRequestError",
+    "LabelledRequest",
     "Match",
     "ModelChecksumError",
     "ModelError",
@@ -77,27 +85,40 @@ __all__ = [
     "NoAgentsError",
     "Passage",
     "Problem",
+    "RequestSetError",
     "Result",
     "Rival",
+    "Run",
+    "RunFileError",
     "SentenceTransformerEncoder",
     "Signal",
     "UnknownAgentError",
     "UnsupportedModelError",
     "__version__",
     "check_catalogue",
+    "compare",
+    "evaluate",
+    "leave_one_out",
     "load_catalogue",
     "load_encoder",
     "parse_agent",
+    "read_requests",
 ]
 
 _MODULES = {
     "AgentMatcher": "matcher",
     "Encoder": "encoders",
+    "LabelledRequest": "evaluation.request_sets",
+    "Run": "evaluation.runs",
     "SentenceTransformerEncoder": "encoders",
     "check_catalogue": "checking",
+    "compare": "evaluation.comparison",
+    "evaluate": "evaluation.evaluate",
+    "leave_one_out": "evaluation.leave_one_out",
     "load_catalogue": "catalogue",
     "load_encoder": "encoders",
     "parse_agent": "parsing",
+    "read_requests": "evaluation.request_sets",
 }
 
 

@@ -143,5 +143,33 @@ class ModelChecksumError(ModelError):
     """Report model weights that differ from the published ones."""
 
 
+class RequestSetError(AgentMatchError):
+    """Report a file of labelled requests that cannot be used.
+
+    Attributes:
+        path: The file.
+        line: The 1-based line of the first problem, or None where it has none.
+    """
+
+    def __init__(self, path: Path | str, problem: str, line: int | None = None) -> None:
+        super().__init__(f"{path}: {problem}")
+        self.path = Path(path)
+        self.problem = problem
+        self.line = line
+
+
+class RunFileError(AgentMatchError):
+    """Report a saved evaluation run that cannot be used.
+
+    Attributes:
+        path: The file.
+    """
+
+    def __init__(self, path: Path | str, problem: str) -> None:
+        super().__init__(f"{path}: {problem}")
+        self.path = Path(path)
+        self.problem = problem
+
+
 class InvalidRequestError(AgentMatchError, ValueError):
     """Report a request, or an option of one, that cannot be answered."""

@@ -22,17 +22,16 @@ def cache_root() -> Path:
 
 def write_atomically(file: Path, content: bytes) -> None:
     """Replace a file in one step: readers see the old content or the new, never a mix."""
-    import tempfile
-
     file.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+    temporary = file.with_name(f".{file.name}.{os.urandom(6).hex()}")
     try:
-        with os.fdopen(handle, "wb") as stream:
+        # Opened the plain way, so that the user's umask decides who may read the file.
+        with temporary.open("xb") as stream:
             stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
-        Path(temporary).replace(file)
+        temporary.replace(file)
     except BaseException:
         with contextlib.suppress(OSError):
-            Path(temporary).unlink()
+            temporary.unlink()
         raise

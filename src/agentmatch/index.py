@@ -101,7 +101,7 @@ def build_index(
         if digest not in known
         for passage in passages
     ]
-    fresh = _encode(missing, encoder, progress)
+    fresh = encode_passages(missing, encoder, progress)
     blocks: list[NDArray[np.float32]] = []
     taken = 0
     for digest, passages in zip(hashes, grouped, strict=True):
@@ -150,7 +150,7 @@ def _known_vectors(previous: AgentIndex | None, encoder: Encoder) -> dict[str, N
     }
 
 
-def _encode(
+def encode_passages(
     texts: Sequence[str], encoder: Encoder, progress: Progress | None
 ) -> NDArray[np.float32]:
     """Encode each different text once, longest first so that batches hold equal lengths."""

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from agentmatch.tokens import tokenize
 
-LEXICAL_FORMAT = 1
+LEXICAL_FORMAT = 2
 """Changes whenever this file or `tokens.py` gives the same texts other scores."""
 
 _ARRAYS = ("scores", "documents", "offsets")

@@ -209,6 +209,16 @@ class AgentMatcher:
         return self._encoder
 
     @property
+    def weights(self) -> Mapping[str, float]:
+        """Return the weight of each signal."""
+        return self._weights
+
+    @property
+    def catalogue_path(self) -> Path | None:
+        """Return the folder or file the agents were read from, or None."""
+        return None if self._source is None else Path(self._source.path)
+
+    @property
     def index(self) -> AgentIndex:
         """Return the index that requests are matched against."""
         return self._index
@@ -355,6 +365,35 @@ class AgentMatcher:
             for start in range(0, len(prepared), REQUEST_BLOCK)
         ]
         return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
+
+    def encode(self, requests: Sequence[str]) -> NDArray[np.float32]:
+        """Encode requests as `match` does, long ones in parts.
+
+        Args:
+            requests: Free texts.
+
+        Returns:
+            float32 [requests, dimension], rows of unit length.
+
+        Raises:
+            InvalidRequestError: A request is empty.
+        """
+        return self._encode_requests([prepare_request(request) for request in requests])
+
+    def score(self, requests: Sequence[str], signals: Mapping[str, Scores]) -> Scores:
+        """Combine signals into scores as `match` does, names that are mentioned included.
+
+        Args:
+            requests: Free texts.
+            signals: For each signal a float32 array [requests, agents].
+
+        Returns:
+            float32 [requests, agents].
+
+        Raises:
+            InvalidRequestError: A request is empty.
+        """
+        return self._scores([prepare_request(request) for request in requests], signals)
 
     def explain(self, request: str, agent: str) -> Explanation:
         """Say why an agent ranks where it does, and which agents stand next to it.

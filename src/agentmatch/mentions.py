@@ -16,7 +16,7 @@ class NameMentions:
     """Recognise agents' names in requests.
 
     On the train and dev requests of five public sets, an identifier-like name in a
-    request was the right agent 118 times of 121 (`python -m benchmarks.name_mentions`).
+    request was the right agent 118 times of 121 (`python -m benchmarks name_mentions`).
 
     Args:
         names: The agents' names.

@@ -2,8 +2,9 @@
 
 Agent names and requests mix prose with identifiers (`getFilmDetails`,
 `backend-engineer`, `user_id`) and with languages that put no spaces between words.
-Terms are lower-cased, split at case changes and underscores, lightly stemmed
-(Snowball English, by PyStemmer), and runs of Chinese, Japanese kana or Thai are cut
+Terms are lower-cased, split at case changes and underscores (the unsplit word counts as
+well, so that "PostgreSQL" finds "postgresql"), lightly stemmed (Snowball English, by
+PyStemmer), and runs of Chinese, Japanese kana or Thai are cut
 into overlapping pairs of characters, the usual stand-in for a word segmenter.
 """
 
@@ -15,6 +16,7 @@ from functools import lru_cache
 
 _CASE_CHANGE = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 # "C++", "C#" and "F#" are names of languages, not letters with punctuation.
+_WORD = re.compile(r"[A-Za-z](?:\+\+|#)(?!\w)|[^\W_]+")
 _TERM = re.compile(r"[a-z](?:\+\+|#)(?!\w)|[^\W_]+")
 _UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u0e00-\u0e7f]+")
 
@@ -54,19 +56,23 @@ def tokenize(text: str) -> list[str]:
         Lower-case stems without stop words; empty where the text holds no word.
 
     Example:
-        >>> tokenize("Optimise getUserById in C++")
-        ['optimis', 'get', 'user', 'id', 'c++']
+        >>> tokenize("Tune PostgreSQL and C++")
+        ['tune', 'postgresql', 'postgr', 'sql', 'c++']
     """
     normalised = unicodedata.normalize("NFKC", text)
-    spaced = _CASE_CHANGE.sub(" ", normalised).lower()
     terms: list[str] = []
-    for term in _TERM.findall(spaced):
-        if term in STOP_WORDS:
-            continue
-        if term.isascii():
-            terms.append(_stem(term))
-        else:
-            terms.extend(_split_unspaced(term))
+    for written in _WORD.findall(normalised):
+        # Searched again, for lower-casing can add a combining mark, which is no letter.
+        parts = _TERM.findall(_CASE_CHANGE.sub(" ", written).lower())
+        if len(parts) > 1:
+            parts = [*_TERM.findall(written.lower()), *parts]
+        for term in parts:
+            if term in STOP_WORDS:
+                continue
+            if term.isascii():
+                terms.append(_stem(term))
+            else:
+                terms.extend(_split_unspaced(term))
     return terms
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from agentmatch.cli.catalogue import check, list_agents, show
+from agentmatch.cli.evaluate import compare, evaluate
 from agentmatch.cli.index import index, info
 from agentmatch.cli.match import explain, match
 from agentmatch.errors import AgentMatchError
@@ -45,5 +46,5 @@ def main() -> None:
     """
 
 
-for command in (match, explain, list_agents, show, check, index, info):
+for command in (match, explain, list_agents, show, check, index, info, evaluate, compare):
     main.add_command(command)

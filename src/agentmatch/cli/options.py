@@ -138,8 +138,8 @@ def show_notices() -> None:
 
 
 @contextmanager
-def encoding_progress() -> Iterator[Progress | None]:
-    """Show a bar on stderr while passages are encoded, if stderr is a terminal."""
+def encoding_progress(description: str = "Encoding passages") -> Iterator[Progress | None]:
+    """Show a bar on stderr while something is encoded, if stderr is a terminal."""
     if not sys.stderr.isatty():
         yield None
         return
@@ -160,7 +160,7 @@ def encoding_progress() -> Iterator[Progress | None]:
         console=Console(stderr=True),
         transient=True,
     ) as bar:
-        task = bar.add_task("Encoding passages", total=None, visible=False)
+        task = bar.add_task(description, total=None, visible=False)
 
         def progress(done: int, total: int) -> None:
             bar.update(task, completed=done, total=total, visible=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from agentmatch.encoders.wordpiece import WordPieceTokenizer
-from agentmatch.errors import UnsupportedModelError
+from agentmatch.errors import ModelError, UnsupportedModelError
 
 WEIGHTS = "model.safetensors"
 POOLINGS = ("mean", "cls", "max")
@@ -80,6 +80,7 @@ def read_bert_model(folder: Path) -> BertModel:
 
     Raises:
         UnsupportedModelError: It is not a plain BERT encoder; the message says why.
+        ModelError: Its weights are truncated.
     """
     try:
         return _read(folder)
@@ -183,12 +184,16 @@ def _tensors(file: Path) -> dict[str, Tensor]:
     """Read the header of a safetensors file."""
     with file.open("rb") as stream:
         length = int.from_bytes(stream.read(8), "little")
-        size = file.stat().st_size
-        _require(8 + length <= size, f"{file.name} is truncated")
+        available = file.stat().st_size
+        _require(8 + length <= available, f"{file.name} has no header")
         header = json.loads(stream.read(length))
     header.pop("__metadata__", None)
-    end = 8 + length + max(entry["data_offsets"][1] for entry in header.values())
-    _require(end == size, f"{file.name} is truncated")
+    needed = 8 + length + max(entry["data_offsets"][1] for entry in header.values())
+    if available < needed:
+        raise ModelError(
+            str(file.parent),
+            f"{file.name} is truncated ({available:,} of {needed:,} bytes); fetch the model again",
+        )
     tensors = {}
     for name, entry in header.items():
         if name.endswith("position_ids") or name.startswith("pooler."):

@@ -1,0 +1,1 @@
+"""The methods that agentmatch is measured against; each turns a `Task` into scores."""

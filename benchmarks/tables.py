@@ -1,0 +1,348 @@
+"""Write the tables of README.md from the result files, between markers."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.sets import SET_NAMES
+
+README = Path(__file__).with_name("README.md")
+RESULTS = Path(__file__).with_name("results")
+
+LABELS = {
+    "agentmatch": "agentmatch",
+    "bm25": "BM25",
+    "tfidf": "TF-IDF",
+    "whole_text": "whole text",
+    "best_passage": "best passage",
+    "nearest_centroid": "nearest centroid",
+    "semantic_router": "semantic-router",
+    "semantic_router_best": "semantic-router, best",
+    "logistic_regression": "logistic regression",
+}
+"""The methods' names in tables, in their order."""
+
+SETTINGS = ("zero_shot", "trained")
+
+_BEGIN = "<!-- begin generated: {name} -->"
+_END = "<!-- end generated: {name} -->"
+
+Results = Mapping[str, Mapping[str, Any]]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `python -m benchmarks tables`."""
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 on a drift")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder of result files")
+    parser.add_argument("--readme", type=Path, default=README, help="the file to fill")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command and return its exit status."""
+    text = arguments.readme.read_text(encoding="utf-8")
+    filled = fill(text, generate(arguments.results))
+    if filled == text:
+        return 0
+    if arguments.check:
+        print(
+            f"{arguments.readme}: its tables differ from the results; run: "
+            "python -m benchmarks tables",
+            file=sys.stderr,
+        )
+        return 1
+    arguments.readme.write_text(filled, encoding="utf-8")
+    return 0
+
+
+def fill(text: str, blocks: Mapping[str, str]) -> str:
+    """Replace what stands between the markers of each block.
+
+    Args:
+        text: A text with markers.
+        blocks: The new content by the block's name.
+
+    Returns:
+        The text with new content.
+
+    Raises:
+        ValueError: A block's markers are missing, or twice there.
+    """
+    for name, content in blocks.items():
+        begin, end = _BEGIN.format(name=name), _END.format(name=name)
+        if text.count(begin) != 1 or text.count(end) != 1:
+            raise ValueError(f"the markers of {name!r} must stand in the text once")
+        before, _, rest = text.partition(begin)
+        after = rest.partition(end)[2]
+        text = f"{before}{begin}\n{content}\n{end}{after}"
+    return text
+
+
+def generate(folder: Path) -> dict[str, str]:
+    """Make every generated block of README.md.
+
+    Args:
+        folder: The result files.
+
+    Returns:
+        The content by the block's name.
+    """
+    results = load_results(folder)
+    blocks = {}
+    for setting in SETTINGS:
+        blocks[setting] = headline_table(results, setting)
+        blocks[f"{setting}_rivals"] = rivals_sentence(results, setting)
+        blocks[f"{setting}_details"] = details_table(results, setting)
+    blocks["seconds"] = seconds_table(results)
+    blocks["ablations"] = ablations_table(_read(folder / "ablations.json"))
+    blocks["fusion"] = fusion_table(_read(folder / "fusion.json"))
+    blocks["fusion_verdict"] = fusion_sentence(_read(folder / "fusion.json"))
+    blocks["provenance"] = provenance(results)
+    return blocks
+
+
+def load_results(folder: Path) -> dict[str, dict[str, Any]]:
+    """Read the result files of sets, in the order of `SET_NAMES`."""
+    found = {name: _read(folder / f"{name}.json") for name in SET_NAMES}
+    return {name: result for name, result in found.items() if result is not None}
+
+
+def _read(file: Path) -> dict[str, Any] | None:
+    if not file.exists():
+        return None
+    document: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return document
+
+
+def values(results: Results, setting: str, metric: str) -> dict[str, dict[str, float]]:
+    """Return one metric by method and set, methods in the order of `LABELS`."""
+    found: dict[str, dict[str, float]] = {}
+    for method in LABELS:
+        for name, result in results.items():
+            measured = result["settings"].get(setting, {}).get("methods", {}).get(method)
+            if measured is not None:
+                found.setdefault(method, {})[name] = measured["metrics"][metric]["value"]
+    return found
+
+
+def macro(row: Mapping[str, float], sets: Sequence[str]) -> float | None:
+    """Average over sets; None where one of them was not measured."""
+    return sum(row[name] for name in sets) / len(sets) if all(n in row for n in sets) else None
+
+
+def headline_table(results: Results, setting: str, metric: str = "accuracy@1") -> str:
+    """Make the table of methods and sets, with the macro average; the best in bold."""
+    rows = values(results, setting, metric)
+    sets = [name for name in results if any(name in row for row in rows.values())]
+    if not sets:
+        return "Not measured yet."
+    columns: list[dict[str, float | None]] = [
+        {method: row.get(name) for method, row in rows.items()} for name in sets
+    ]
+    columns.append({method: macro(row, sets) for method, row in rows.items()})
+    best = [max((v for v in column.values() if v is not None), default=None) for column in columns]
+    heads = [f"{name} ({results[name]['agents']:,})" for name in sets]
+    body = [
+        [
+            LABELS[method],
+            *(
+                _percent(column[method], column[method] == top)
+                for column, top in zip(columns, best, strict=True)
+            ),
+        ]
+        for method in rows
+    ]
+    return _table(["method", *heads, "macro"], body)
+
+
+def _percent(value: float | None, bold: bool = False) -> str:
+    if value is None:
+        return ""
+    return f"**{100 * value:.1f}**" if bold else f"{100 * value:.1f}"
+
+
+def rivals_sentence(results: Results, setting: str) -> str:
+    """Say who beats agentmatch, on which sets, by how much, and whether it could be chance.
+
+    A difference is called clear where a 95 % interval of the paired difference, from
+    the ranks of the same requests, leaves out 0.
+    """
+    rows = values(results, setting, "accuracy@1")
+    ours = rows.get("agentmatch")
+    if ours is None:
+        return "Not measured yet."
+    losses, clear_wins, comparisons = [], 0, 0
+    for method, row in rows.items():
+        if method == "agentmatch":
+            continue
+        for name, value in row.items():
+            if name not in ours:
+                continue
+            comparisons += 1
+            measured = results[name]["settings"][setting]["methods"]
+            low, high = paired_interval(measured["agentmatch"]["ranks"], measured[method]["ranks"])
+            clear_wins += low > 0
+            if value > ours[name]:
+                verdict = "clear" if high < 0 else "within chance"
+                points = 100 * (value - ours[name])
+                losses.append(f"{LABELS[method]} on {name} by {points:.1f} points ({verdict})")
+    wins = f"agentmatch is clearly ahead in {clear_wins} of {comparisons} comparisons"
+    if not losses:
+        return f"No method beats agentmatch on any set; {wins}."
+    return f"Ahead of agentmatch: {'; '.join(losses)}. Elsewhere it is level or ahead: {wins}."
+
+
+def paired_interval(ours: str, theirs: str) -> tuple[float, float]:
+    """Return the 95 % interval of the difference in accuracy@1, ours minus theirs.
+
+    Args:
+        ours: Ranks as a result file holds them.
+        theirs: The ranks of the same requests by another method.
+
+    Returns:
+        The interval's ends, by the normal approximation over paired requests.
+    """
+    pairs = [
+        ((a == "1") - (b == "1"))
+        for a, b in zip(ours.split(), theirs.split(), strict=True)
+        if a != "-"
+    ]
+    count = len(pairs)
+    mean = sum(pairs) / count
+    deviation = (sum((value - mean) ** 2 for value in pairs) / max(1, count - 1)) ** 0.5
+    margin = 1.96 * deviation / count**0.5
+    return mean - margin, mean + margin
+
+
+def details_table(results: Results, setting: str) -> str:
+    """Make the table of all metrics of agentmatch with intervals."""
+    body = []
+    for name, result in results.items():
+        measured = result["settings"].get(setting, {}).get("methods", {}).get("agentmatch")
+        if measured is None:
+            continue
+        metrics = measured["metrics"]
+        accuracy = metrics["accuracy@1"]
+        body.append(
+            [
+                name,
+                f"{result['requests']:,} of {result['requests_available']:,}",
+                f"{_percent(accuracy['value'])} "
+                f"({_percent(accuracy['low'])} to {_percent(accuracy['high'])})",
+                *(
+                    _percent(metrics[metric]["value"])
+                    for metric in ("recall@3", "recall@5", "mrr@10", "ndcg@10")
+                ),
+                "" if measured["auroc"] is None else f"{measured['auroc']:.3f}",
+            ]
+        )
+    if not body:
+        return "Not measured yet."
+    heads = ["set", "requests", "accuracy@1 (95 %)", "recall@3", "recall@5", "MRR@10", "nDCG@10"]
+    return _table([*heads, "AUROC"], body)
+
+
+def seconds_table(results: Results) -> str:
+    """Make the table of seconds: building and routing, with all vectors at hand."""
+    body = []
+    columns = [
+        (name, setting)
+        for setting in SETTINGS
+        for name, result in results.items()
+        if setting in result["settings"]
+    ]
+    for method, label in LABELS.items():
+        cells = [
+            results[name]["settings"][setting]["methods"].get(method, {}).get("seconds")
+            for name, setting in columns
+        ]
+        if any(cell is not None for cell in cells):
+            body.append([label, *("" if cell is None else f"{cell:.1f}" for cell in cells)])
+    if not body:
+        return "Not measured yet."
+    heads = [name + (", trained" if setting == "trained" else "") for name, setting in columns]
+    return _table(["method", *heads], body)
+
+
+def ablations_table(document: Mapping[str, Any] | None) -> str:
+    """Make the table of ablations: what each part is worth."""
+    if document is None:
+        return "Not measured yet."
+    sets = document["sets"]
+    body = [
+        [
+            row["variant"],
+            *(_percent(row["accuracy@1"][name]) for name in sets),
+            _percent(row["macro"]),
+        ]
+        for row in document["variants"]
+    ]
+    return _table(["variant", *sets, "macro"], body)
+
+
+def fusion_table(document: Mapping[str, Any] | None) -> str:
+    """Make the table of the weights' validation with one set left out at a time."""
+    if document is None:
+        return "Not measured yet."
+    body = [
+        [
+            row["left_out"],
+            f"{row['requests']:,}",
+            _percent(row["equal"]["accuracy@1"]),
+            _percent(row["shipped"]["accuracy@1"]),
+            _percent(row["fitted"]["accuracy@1"]),
+        ]
+        for row in document["leave_one_set_out"]
+    ]
+    averages = document["macro"]
+    body.append(
+        [
+            "macro",
+            "",
+            *(_percent(averages[k]["accuracy@1"]) for k in ("equal", "shipped", "fitted")),
+        ]
+    )
+    heads = ["left-out set", "requests", "equal weights", "shipped weights", "fitted on the others"]
+    return _table(heads, body)
+
+
+def fusion_sentence(document: Mapping[str, Any] | None) -> str:
+    """Say on how many left-out sets fitted weights beat the shipped ones, and by how much."""
+    if document is None:
+        return "Not measured yet."
+    gains = [
+        100 * (row["fitted"]["accuracy@1"] - row["shipped"]["accuracy@1"])
+        for row in document["leave_one_set_out"]
+    ]
+    ahead, behind = sum(gain > 0 for gain in gains), sum(gain < 0 for gain in gains)
+    return (
+        f"On sets that they were not fitted on, fitted weights are ahead of the shipped ones on "
+        f"{ahead} of {len(gains)} and behind on {behind}, by {min(gains):+.1f} to "
+        f"{max(gains):+.1f} points."
+    )
+
+
+def provenance(results: Results) -> str:
+    """Say with which versions and on what machines the figures were measured."""
+    if not results:
+        return "Not measured yet."
+    found: dict[str, None] = {}
+    for result in results.values():
+        packages = ", ".join(f"{name} {number}" for name, number in result["versions"].items())
+        machine = result["machine"]
+        found[
+            f"{packages}; encoder {result['encoder']['name']} "
+            f"(fingerprint {result['encoder']['fingerprint'][:12]}); {machine['processor']}, "
+            f"{machine['cores']} cores, {machine['threads']} threads, {machine['system']}."
+        ] = None
+    return "\n\n".join(found)
+
+
+def _table(heads: Sequence[str], body: Iterable[Sequence[str]]) -> str:
+    lines = [f"| {' | '.join(heads)} |", f"|---|{'---:|' * (len(heads) - 1)}"]
+    lines += [f"| {' | '.join(row)} |" for row in body]
+    return "\n".join(lines)
