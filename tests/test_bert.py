@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -203,6 +204,33 @@ def test_a_damaged_graph_in_the_cache_is_built_anew(
     assert file.read_bytes() == sound
 
 
+def test_weights_may_be_links_as_in_the_cache_of_the_hub(tiny: Path, tmp_path: Path) -> None:
+    copy, blob = tmp_path / "snapshot", tmp_path / "blobs" / "0123abcd"
+    shutil.copytree(tiny, copy)
+    blob.parent.mkdir()
+    (copy / "model.safetensors").rename(blob)
+    (copy / "model.safetensors").symlink_to(blob)
+    expected = load_encoder(str(tiny), runtime="numpy")
+    for _ in range(2):
+        linked = load_encoder(str(copy), runtime="onnxruntime")
+        assert linked.fingerprint == expected.fingerprint
+        vectors = linked.encode_documents(TEXTS)
+        np.testing.assert_allclose(vectors, expected.encode_documents(TEXTS), atol=5e-6)
+
+
+def test_encoding_leaves_the_threads_of_blas_as_they_were(
+    tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from threadpoolctl import threadpool_info, threadpool_limits
+
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    encoder = load_encoder(str(tiny), runtime="numpy")
+    with threadpool_limits(limits=2, user_api="blas"), ThreadPoolExecutor(4) as threads:
+        before = threadpool_info()
+        list(threads.map(lambda _: encoder.encode_documents(TEXTS * 20), range(8)))
+        assert threadpool_info() == before
+
+
 def test_a_sound_graph_in_the_cache_is_used(tiny: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = load_encoder(str(tiny), runtime="onnxruntime").encode_documents(TEXTS)
     monkeypatch.setitem(sys.modules, "onnx", None)  # importing it fails from now on
@@ -228,6 +256,28 @@ def test_truncated_weights_are_an_error(tiny: Path, tmp_path: Path, runtime: str
     weights.write_bytes(weights.read_bytes()[:-4000])
     with pytest.raises(ModelError, match="truncated"):
         load_encoder(str(copy), runtime=runtime)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda _: b"",
+        lambda content: content[:100],
+        lambda content: b"\xff" * len(content),
+        lambda content: content[:8] + b"{" * (len(content) - 8),
+    ],
+)
+def test_weights_without_a_header_are_an_error(
+    tiny: Path, tmp_path: Path, damage: Callable[[bytes], bytes]
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(tiny, copy)
+    weights = copy / "model.safetensors"
+    weights.write_bytes(damage(weights.read_bytes()))
+    with pytest.raises(UnsupportedModelError):
+        load_encoder(str(copy), runtime="numpy")
+    with pytest.raises(ModelError, match="cannot load"):
+        load_encoder(str(copy)).encode_documents(TEXTS)
 
 
 def modules_loaded_by(script: str) -> set[str]:

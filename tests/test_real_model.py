@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from agentmatch import AgentMatcher, SentenceTransformerEncoder, load_catalogue
+from agentmatch import AgentMatcher, SentenceTransformerEncoder, load_catalogue, load_encoder
 from conftest import AGENTS
 
 
@@ -33,6 +34,46 @@ def test_vectors_are_those_of_plain_sentence_transformers() -> None:
     encoder = SentenceTransformerEncoder()
     assert encoder.dimension == 384
     np.testing.assert_allclose(encoder.encode_queries(texts), expected, atol=1e-5)
+
+
+def varied_texts() -> list[str]:
+    """Return 500 texts: lines of our agents, alone and in heaps, and stranger things."""
+    generator = random.Random(0)
+    lines = [
+        line for file in sorted(AGENTS.rglob("*.md")) for line in file.read_text().splitlines()
+    ]
+    texts = generator.sample(sorted({line for line in lines if line}), 420)
+    texts += ["\n".join(generator.sample(lines, 12)) for _ in range(20)]
+    texts += ["", " \t\n", "a", "?", "[SEP]", "x" * 500, "\u0301\u0308", "word " * 5000]
+    texts += [" ".join(generator.sample(lines, 500)) for _ in range(2)]
+    texts += [
+        "🙂",
+        "👩‍👩‍👧‍👦 🏳️‍🌈 ✔️",
+        "部署失败，请检查日志",
+        "ログインできません",
+        "로그인 오류",
+        "تسجيل الدخول",
+    ]
+    texts += [f"def handler_{n}(event): return event['id'] ** {n} >= 0x{n:x}" for n in range(30)]
+    texts += [f"2026-11-25T01:54:{n:02d}.123Z ERROR [worker-{n}] ECONNRESET" for n in range(14)]
+    return texts
+
+
+@pytest.mark.slow
+def test_every_runtime_gives_the_vectors_and_ranks_of_sentence_transformers() -> None:
+    texts = varied_texts()
+    assert len(texts) == 500
+    oracle = load_encoder(runtime="sentence-transformers")
+    expected = oracle.encode_documents(texts)
+    passages = expected[:300]
+    best = np.argsort(-(expected[300:] @ passages.T), axis=1, kind="stable")[:, :5]
+    for runtime in ("numpy", "onnxruntime"):
+        encoder = load_encoder(runtime=runtime)
+        assert encoder.fingerprint == oracle.fingerprint
+        vectors = encoder.encode_documents(texts)
+        assert (vectors * expected).sum(axis=1, dtype=np.float64).min() >= 0.99999
+        similarities = vectors[300:] @ vectors[:300].T
+        np.testing.assert_array_equal(np.argsort(-similarities, axis=1, kind="stable")[:, :5], best)
 
 
 def test_the_jwt_request_goes_to_the_backend_engineer(matcher: AgentMatcher) -> None:

@@ -13,16 +13,15 @@ from __future__ import annotations
 import contextlib
 import mmap
 import os
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from agentmatch.encoders.base import Vectors
 from agentmatch.encoders.bert_model import BertModel
-
-Array = NDArray[np.float32]
 
 GELU_BLOCK = 1 << 14
 """Numbers whose GELU is computed at a time: so few stay in the processor's cache."""
@@ -36,6 +35,7 @@ _ERF_TERMS = tuple(
     np.float32(term) for term in (1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592)
 )
 _HALF, _ONE, _ROOT_HALF = np.float32(0.5), np.float32(1), np.float32(0.5**0.5)
+_LIMIT = threading.Lock()
 
 
 class NumpyBert:
@@ -51,7 +51,7 @@ class NumpyBert:
         self._model = model
         self._tensors = map_tensors(model)
 
-    def token_vectors(self, texts: Sequence[Sequence[int]]) -> Array:
+    def token_vectors(self, texts: Sequence[Sequence[int]]) -> Vectors:
         """Run the model.
 
         Args:
@@ -61,7 +61,7 @@ class NumpyBert:
             float32 array [tokens of all texts, dimension], text after text.
         """
         blocks, start, tokens = [], 0, 0
-        with self._one_thread:
+        with self._one_thread():
             for position, text in enumerate(texts):
                 if tokens and tokens + len(text) > TOKENS_PER_BATCH:
                     blocks.append(self._forward(texts[start:position]))
@@ -70,7 +70,7 @@ class NumpyBert:
             blocks.append(self._forward(texts[start:]))
         return np.concatenate(blocks)
 
-    def _forward(self, texts: Sequence[Sequence[int]]) -> Array:
+    def _forward(self, texts: Sequence[Sequence[int]]) -> Vectors:
         lengths = [len(text) for text in texts]
         ends = np.cumsum(lengths)
         rows = [slice(end - length, end) for end, length in zip(ends, lengths, strict=True)]
@@ -93,7 +93,7 @@ class NumpyBert:
             vectors = self._normalise(hidden, f"{prefix}output.LayerNorm")
         return vectors
 
-    def _attend(self, vectors: Array, rows: Sequence[slice], prefix: str) -> Array:
+    def _attend(self, vectors: Vectors, rows: Sequence[slice], prefix: str) -> Vectors:
         heads = self._model.heads
         width = self._model.dimension // heads
         # [tokens, dimension] -> [heads, tokens, width]
@@ -112,12 +112,12 @@ class NumpyBert:
             attended[text] = mixed.transpose(1, 0, 2).reshape(-1, self._model.dimension)
         return attended
 
-    def _linear(self, vectors: Array, name: str) -> Array:
+    def _linear(self, vectors: Vectors, name: str) -> Vectors:
         product = vectors @ self._tensors[f"{name}.weight"].T
         product += self._tensors[f"{name}.bias"]
         return product
 
-    def _normalise(self, vectors: Array, name: str) -> Array:
+    def _normalise(self, vectors: Vectors, name: str) -> Vectors:
         vectors = vectors - vectors.mean(axis=1, keepdims=True)
         variance = np.einsum("td,td->t", vectors, vectors) / np.float32(vectors.shape[1])
         vectors *= (_ONE / np.sqrt(variance + np.float32(self._model.epsilon)))[:, None]
@@ -125,14 +125,15 @@ class NumpyBert:
         vectors += self._tensors[f"{name}.bias"]
         return vectors
 
-    @property
-    def _one_thread(self) -> contextlib.AbstractContextManager[Any]:
+    @contextlib.contextmanager
+    def _one_thread(self) -> Iterator[None]:
         # BLAS threads that spin on a busy machine make small products 2-30 times slower.
         if os.environ.get("OPENBLAS_NUM_THREADS") == "1":
-            return contextlib.nullcontext()
-        limiter: contextlib.AbstractContextManager[Any]
-        limiter = self._thread_pools.limit(limits=1, user_api="blas")
-        return limiter
+            yield
+            return
+        # The limit is the process's: two that overlap would leave it behind.
+        with _LIMIT, self._thread_pools.limit(limits=1, user_api="blas"):
+            yield
 
     @cached_property
     def _thread_pools(self) -> Any:
@@ -141,7 +142,7 @@ class NumpyBert:
         return ThreadpoolController()
 
 
-def map_tensors(model: BertModel) -> dict[str, Array]:
+def map_tensors(model: BertModel) -> dict[str, Vectors]:
     """Map a model's tensors from its file; float16 is widened to float32 (and copied)."""
     with model.weights.open("rb") as stream:
         content = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
@@ -154,7 +155,7 @@ def map_tensors(model: BertModel) -> dict[str, Array]:
     return tensors
 
 
-def gelu(values: Array) -> Array:
+def gelu(values: Vectors) -> Vectors:
     """Apply x * Phi(x), with Phi the normal distribution, in place.
 
     Args:

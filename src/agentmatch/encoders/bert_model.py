@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -185,8 +184,9 @@ def _tensors(file: Path) -> dict[str, Tensor]:
     """Read the header of a safetensors file."""
     with file.open("rb") as stream:
         length = int.from_bytes(stream.read(8), "little")
+        available = file.stat().st_size
+        _require(8 + length <= available, f"{file.name} has no header")
         header = json.loads(stream.read(length))
-        available = stream.seek(0, os.SEEK_END)
     header.pop("__metadata__", None)
     needed = 8 + length + max(entry["data_offsets"][1] for entry in header.values())
     if available < needed:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from agentmatch.encoders.base import Vectors
-from agentmatch.encoders.bert_model import BertModel
+from agentmatch.encoders.bert_model import WEIGHTS, BertModel
 from agentmatch.errors import ModelError
 from agentmatch.files import cache_root, write_atomically
 
@@ -59,12 +59,16 @@ class OnnxBert:
         options.intra_op_num_threads = _available_processors()
         # Threads that wait actively slow down everything on a busy machine.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        # Followed to its end because onnxruntime refuses links, such as those of the hub's cache.
+        weights = model.weights.resolve()
         options.add_session_config_entry(
-            "session.model_external_initializers_file_folder_path", str(model.weights.parent)
+            "session.model_external_initializers_file_folder_path", str(weights.parent)
         )
         try:
             self._session = onnxruntime.InferenceSession(
-                _graph(model, fingerprint), options, providers=["CPUExecutionProvider"]
+                _graph(model, graph_file(fingerprint, weights.name)),
+                options,
+                providers=["CPUExecutionProvider"],
             )
         except Exception as error:  # onnxruntime's own errors have no common root
             raise ModelError(
@@ -120,6 +124,8 @@ def build_graph(model: BertModel) -> ModelProto:
         initializers.append(helper.make_tensor(name, TensorProto.INT64, [len(values)], values))
         return name
 
+    location = model.weights.resolve().name
+
     def weight(name: str) -> str:
         tensor = model.tensors[name]
         half = tensor.dtype == "F16"
@@ -129,7 +135,7 @@ def build_graph(model: BertModel) -> ModelProto:
             dims=tensor.shape,
             data_location=TensorProto.EXTERNAL,
         )
-        place = {"location": model.weights.name, "offset": tensor.offset, "length": tensor.size}
+        place = {"location": location, "offset": tensor.offset, "length": tensor.size}
         for key, value in place.items():
             proto.external_data.add(key=key, value=str(value))
         initializers.append(proto)
@@ -200,9 +206,8 @@ def build_graph(model: BertModel) -> ModelProto:
 _FUSED_OPERATORS = frozenset({"Gelu", "MultiHeadAttention", "SkipLayerNormalization"})
 
 
-def _graph(model: BertModel, fingerprint: str) -> bytes:
-    """Return the model's graph from the cache, or build it and keep it there."""
-    file = graph_file(fingerprint)
+def _graph(model: BertModel, file: Path) -> bytes:
+    """Return the model's graph from its place in the cache, or build it and keep it there."""
     kept = _read_graph(file)
     if kept is not None:
         return kept
@@ -214,9 +219,17 @@ def _graph(model: BertModel, fingerprint: str) -> bytes:
     return graph
 
 
-def graph_file(fingerprint: str) -> Path:
-    """Return where a model's graph is cached: its sha256 (32 bytes), then the graph."""
-    return cache_root() / "models" / fingerprint[:24] / f"graph-{GRAPH_FORMAT}.onnx"
+def graph_file(fingerprint: str, weights: str = WEIGHTS) -> Path:
+    """Return where the graph of a model is cached: its sha256 (32 bytes), then the graph.
+
+    Args:
+        fingerprint: The model's fingerprint.
+        weights: The name of the file that the graph refers to.
+
+    Returns:
+        A file that need not exist.
+    """
+    return cache_root() / "models" / fingerprint[:24] / f"{weights}.{GRAPH_FORMAT}.onnx"
 
 
 def _read_graph(file: Path) -> bytes | None:
