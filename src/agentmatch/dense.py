@@ -141,7 +141,8 @@ class ApproximateIndex:
         """
         import faiss
 
-        index = faiss.IndexHNSWSQ(
+        hnsw: Any = faiss.IndexHNSWSQ  # its type hints are those of another version
+        index = hnsw(
             dense.dimension,
             faiss.ScalarQuantizer.QT_fp16,
             NEIGHBOURS_PER_NODE,
@@ -173,7 +174,8 @@ class ApproximateIndex:
         """
         import faiss
 
-        settings = faiss.SearchParametersHNSW(efSearch=max(self.effort, top_k))
+        parameters: Any = faiss.SearchParametersHNSW  # type: ignore[attr-defined]
+        settings = parameters(efSearch=max(self.effort, top_k))
         _, rows = self._index.search(query[np.newaxis], top_k, params=settings)
         found: NDArray[np.int64] = rows[0][rows[0] >= 0]
         return found

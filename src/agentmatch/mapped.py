@@ -22,7 +22,8 @@ def map_array(file: Path) -> NDArray[Any]:
         ValueError: It holds no array.
     """
     # The subclass np.memmap costs time at every slice and adds nothing.
-    return np.load(file, mmap_mode="r", allow_pickle=False).view(np.ndarray)
+    mapped: NDArray[Any] = np.load(file, mmap_mode="r", allow_pickle=False).view(np.ndarray)
+    return mapped
 
 
 class LineTable(Sequence[bytes]):

@@ -3,20 +3,44 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from typing import Any
 
 import click
 
-from agentmatch.cli.catalogue import check, list_agents, show
-from agentmatch.cli.evaluate import compare, evaluate
-from agentmatch.cli.index import index, info
-from agentmatch.cli.match import explain, match
 from agentmatch.errors import AgentMatchError
 from agentmatch.version import __version__
 
+COMMANDS = {
+    "check": "catalogue:check",
+    "compare": "evaluate:compare",
+    "evaluate": "evaluate:evaluate",
+    "explain": "match:explain",
+    "index": "index:index",
+    "info": "index:info",
+    "list": "catalogue:list_agents",
+    "match": "match:match",
+    "show": "catalogue:show",
+}
+"""Each command's module and function; a module is loaded when its command is called."""
+
 
 class _Group(click.Group):
-    """Turn every expected failure into one line on stderr and exit status 1."""
+    """Load commands late, and turn every expected failure into one line and status 1."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return sorted(COMMANDS)
+
+    def get_command(
+        self,
+        ctx: click.Context,  # noqa: ARG002
+        cmd_name: str,
+    ) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, function = COMMANDS[cmd_name].partition(":")
+        command: click.Command = getattr(import_module(f"agentmatch.cli.{module}"), function)
+        return command
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -44,7 +68,3 @@ def main() -> None:
     Results go to stdout, notices to stderr. Exit status: 0 for an answer, 1 for a
     failure, 2 for wrong usage.
     """
-
-
-for command in (match, explain, list_agents, show, check, index, info, evaluate, compare):
-    main.add_command(command)
