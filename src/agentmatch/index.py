@@ -191,7 +191,7 @@ def build_index(
         layout=layout,
         digests=np.frombuffer(b"".join(digests), dtype=np.uint8).reshape(-1, DIGEST_BYTES),
         dense=dense,
-        approximate=_approximate(dense),
+        approximate=_approximate(dense, previous if known else None),
         lexical_whole_text=LexicalIndex.build(
             ["\n".join([whole, *agent.tags]) for whole, agent in zip(wholes, ordered, strict=True)]
         ),
@@ -202,10 +202,10 @@ def build_index(
     )
 
 
-def _approximate(dense: DenseIndex) -> ApproximateIndex | None:
+def _approximate(dense: DenseIndex, previous: AgentIndex | None) -> ApproximateIndex | None:
     if len(dense) <= EXACT_LIMIT:
         return None
-    approximate = ApproximateIndex.build(dense)
+    approximate = ApproximateIndex.build(dense, previous.approximate if previous else None)
     if approximate is None:
         logger.warning(
             "no fast search finds %.0f %% of the nearest of these %d passages; "
