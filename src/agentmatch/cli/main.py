@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 from importlib import import_module
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -68,3 +70,24 @@ def main() -> None:
     Results go to stdout, notices to stderr. Exit status: 0 for an answer, 1 for a
     failure, 2 for wrong usage.
     """
+
+
+def run() -> NoReturn:
+    """Run the command line as a program of its own.
+
+    Ends the process without Python's clean-up, which takes a fifth of a short command's
+    time: it unloads libraries and unmaps files, as the system does anyway. Nothing is lost,
+    for all files are closed and all locks released where they were opened, and what was
+    printed is flushed here.
+    """
+    try:
+        main()
+        status: str | int | None = 0
+    except SystemExit as end:
+        status = end.code
+    for stream in (sys.stdout, sys.stderr):
+        # It is None where nothing can be printed, or nobody reads any more.
+        if stream is not None:
+            with contextlib.suppress(OSError, ValueError):
+                stream.flush()
+    os._exit(status if isinstance(status, int) else int(status is not None))
