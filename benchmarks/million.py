@@ -162,9 +162,7 @@ def _searched(index: Any, queries: Vectors, exact: NDArray[np.int64], top_k: int
     }
 
 
-def _measure_rival(
-    dense: DenseIndex, queries: Vectors, exact: NDArray[np.int64]
-) -> dict[str, Any]:
+def _measure_rival(dense: DenseIndex, queries: Vectors, exact: NDArray[np.int64]) -> dict[str, Any]:
     import faiss
 
     say("building an HNSW graph")

@@ -28,9 +28,9 @@ def main() -> None:
             if line.strip() and not line.startswith("#")
         ]
         vectors = model.encode([text for _, text in passages], normalize_embeddings=True)
-        index = faiss.IndexFlatIP(vectors.shape[1])
-        index.add(vectors)
-        faiss.write_index(index, index_file)
+        flat = faiss.IndexFlatIP(vectors.shape[1])
+        flat.add(vectors)
+        faiss.write_index(flat, index_file)
         names_file.write_text(json.dumps(passages), encoding="utf-8")
     index = faiss.read_index(index_file)
     passages = json.loads(names_file.read_text(encoding="utf-8"))
