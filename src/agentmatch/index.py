@@ -25,6 +25,7 @@ from agentmatch.passages import (
     content_digest,
     description_terms,
     passages_of,
+    whole_terms,
 )
 from agentmatch.ranking import PassageLayout
 from agentmatch.types import Agent, Passage
@@ -184,7 +185,6 @@ def build_index(
                 missing.setdefault(passage.text, []).append(row)
     _encode_into(vectors, missing, encoder, progress, partial)
     dense = DenseIndex(vectors)
-    wholes = [passages[1].text for passages in grouped]
     return AgentIndex(
         names=tuple(agent.name for agent in ordered),
         agents=ordered,
@@ -192,9 +192,7 @@ def build_index(
         digests=np.frombuffer(b"".join(digests), dtype=np.uint8).reshape(-1, DIGEST_BYTES),
         dense=dense,
         approximate=_approximate(dense, previous if known else None),
-        lexical_whole_text=LexicalIndex.build(
-            ["\n".join([whole, *agent.tags]) for whole, agent in zip(wholes, ordered, strict=True)]
-        ),
+        lexical_whole_text=LexicalIndex.build(list(map(whole_terms, ordered, grouped))),
         lexical_description=LexicalIndex.build([description_terms(agent) for agent in ordered]),
         encoder_name=encoder.name,
         encoder_fingerprint=encoder.fingerprint,

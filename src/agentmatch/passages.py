@@ -99,9 +99,14 @@ def description_terms(agent: Agent) -> str:
     return f"{display_name(agent)}\n{agent.description}"
 
 
-def whole_terms(agent: Agent) -> str:
-    """Return every indexed word of an agent, its tags included, for the lexical index."""
-    whole = passages_of(agent)[1].text
+def whole_terms(agent: Agent, passages: Sequence[Passage] | None = None) -> str:
+    """Return every indexed word of an agent, its tags included, for the lexical index.
+
+    Args:
+        agent: The agent.
+        passages: Its passages, where they are at hand.
+    """
+    whole = (passages or passages_of(agent))[1].text
     return "\n".join([whole, *agent.tags])
 
 
