@@ -234,6 +234,7 @@ commands:
   - patrol:
       - order: 'walk then light'
   - '*refill - Fill the oil'
+  - '*polish" - Shine: the glass'
   - exit: Leave
 ```
 """
@@ -249,6 +250,7 @@ def test_bmad_block() -> None:
         "trim wick: Cut the wick of one lamp",
         "patrol",
         "refill: Fill the oil",
+        "polish: Shine: the glass",
     )
     assert agent.best_practices == ("Safety: gloves first", "Never skip a lamp")
     assert agent.metadata == {

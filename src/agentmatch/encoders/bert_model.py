@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from agentmatch.encoders.wordpiece import WordPieceTokenizer
-from agentmatch.errors import UnsupportedModelError
+from agentmatch.errors import ModelError, UnsupportedModelError
 
 WEIGHTS = "model.safetensors"
 POOLINGS = ("mean", "cls", "max")
@@ -80,6 +81,7 @@ def read_bert_model(folder: Path) -> BertModel:
 
     Raises:
         UnsupportedModelError: It is not a plain BERT encoder; the message says why.
+        ModelError: Its weights are truncated.
     """
     try:
         return _read(folder)
@@ -184,7 +186,14 @@ def _tensors(file: Path) -> dict[str, Tensor]:
     with file.open("rb") as stream:
         length = int.from_bytes(stream.read(8), "little")
         header = json.loads(stream.read(length))
+        available = stream.seek(0, os.SEEK_END)
     header.pop("__metadata__", None)
+    needed = 8 + length + max(entry["data_offsets"][1] for entry in header.values())
+    if available < needed:
+        raise ModelError(
+            str(file.parent),
+            f"{file.name} is truncated ({available:,} of {needed:,} bytes); fetch the model again",
+        )
     tensors = {}
     for name, entry in header.items():
         if name.endswith("position_ids") or name.startswith("pooler."):

@@ -118,7 +118,8 @@ def _commands(commands: Any) -> Iterable[str]:
 
 
 def _command(name: str, does: str) -> Iterable[str]:
-    words = name.strip("*` ").split("{")[0].strip()
+    # Some files close a command's name with a quotation mark that nothing opened.
+    words = name.strip("*`\"' ").split("{")[0].strip()
     if words and words.casefold() not in HOUSEKEEPING_COMMANDS:
         label = collapse(words.replace("-", " ").replace("_", " "))
         yield f"{label}: {collapse(does)}" if collapse(does) else label
