@@ -69,6 +69,7 @@ def match(
         from agentmatch.server.client import ServerClient
 
         matcher = ServerClient(url)
+        context.call_on_close(matcher.close)
     else:
         if request != "-":
             use_one_blas_thread()

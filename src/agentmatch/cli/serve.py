@@ -75,9 +75,10 @@ def serve(
         from agentmatch.server.app import create_app
         from agentmatch.server.guard import is_local
     except ModuleNotFoundError as error:
-        if error.name not in ("starlette", "uvicorn"):
+        missing = (error.name or "").partition(".")[0]
+        if missing not in ("starlette", "uvicorn"):
             raise
-        raise OptionalDependencyError("agentmatch serve", "server", error.name) from None
+        raise OptionalDependencyError("agentmatch serve", "server", missing) from None
     from agentmatch.server.reload import MatcherHolder
 
     load: Callable[[], AgentMatcher]

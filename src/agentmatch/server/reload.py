@@ -101,9 +101,14 @@ class MatcherHolder:
             return False
         try:
             now = take_snapshot(self._watched)
-            if not self._is_due(now):
-                return False
-            self._seen = now
+        except (AgentMatchError, OSError) as error:
+            self._seen = None
+            self._fail(error)
+            return False
+        if not self._is_due(now):
+            return False
+        self._seen = now
+        try:
             matcher = self._make()
         # Whatever is wrong with the files must end neither the thread nor the service.
         except Exception as error:
