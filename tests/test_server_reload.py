@@ -175,6 +175,25 @@ def test_the_background_takes_changes_up_and_ends(folder: Path, load: Loader) ->
     assert "gardener" not in names(holder)
 
 
+def test_stopping_does_not_wait_for_a_matcher_that_takes_long(
+    folder: Path, load: Loader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    making, goes_on = threading.Event(), threading.Event()
+
+    def slow() -> AgentMatcher:
+        if load.calls:
+            making.set()
+            goes_on.wait(60)
+        return load()
+
+    monkeypatch.setattr(reload, "STOP_TIMEOUT", 0.01)
+    with MatcherHolder(slow, folder, interval=0.01) as holder:
+        write_trades(folder, ["plumber"])
+        assert making.wait(60)
+    assert "plumber" not in names(holder)
+    goes_on.set()
+
+
 def test_nothing_is_watched_where_nothing_is_named(load: Loader) -> None:
     with MatcherHolder(load) as holder:
         assert not holder.check()

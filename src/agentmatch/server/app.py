@@ -109,7 +109,7 @@ def create_app(
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         del app
         yield
-        pool.shutdown()
+        pool.shutdown(cancel_futures=True)
 
     app = Starlette(
         routes=[

@@ -24,6 +24,10 @@ RETRY_INTERVAL = 30.0
 """Seconds after which files that could not be used are tried again, changed or not: the
 cause may lie elsewhere, such as a full disk."""
 
+STOP_TIMEOUT = 5.0
+"""Seconds that `stop` waits for a matcher that is being made. After that it is given up;
+nothing is lost, because the cached index is written in one step."""
+
 WARM_UP = "warm up"
 """A request asked of every new matcher, so that no user waits for what is loaded late."""
 
@@ -126,10 +130,10 @@ class MatcherHolder:
             self._thread.start()
 
     def stop(self) -> None:
-        """Stop looking; wait for a matcher that is being made."""
+        """Stop looking; wait a little for a matcher that is being made."""
         self._stopped.set()
         if self._thread is not None:
-            self._thread.join()
+            self._thread.join(STOP_TIMEOUT)
             self._thread = None
 
     def __enter__(self) -> MatcherHolder:
