@@ -19,6 +19,7 @@ COMMANDS = {
     "kill": ("kill_index_build", "kill index builds at random points and check what is left"),
     "requests": ("request_data", "check our labelled requests and their splits"),
     "speed": ("speed", "measure cold start, latency, throughput and every size"),
+    "server": ("server", "measure the server under load, edits and kills"),
     "catalogues": ("parse_catalogues", "count the agents of a folder of catalogues"),
 }
 """Each command's module and what it does."""

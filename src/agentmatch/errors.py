@@ -16,6 +16,8 @@
     │  ├─ ModelNotFoundError
     │  ├─ ModelChecksumError      its weights are not the published ones
     │  └─ UnsupportedModelError   the runtime asked for cannot run it
+    ├─ ServerError                a server cannot be started, reached or understood
+    ├─ OptionalDependencyError    a package that a part of agentmatch needs is missing
     └─ InvalidRequestError        a request that cannot be answered (also ValueError)
 
 Each message says what is wrong, where, and what to do about it.
@@ -169,6 +171,36 @@ class RunFileError(AgentMatchError):
         super().__init__(f"{path}: {problem}")
         self.path = Path(path)
         self.problem = problem
+
+
+class ServerError(AgentMatchError):
+    """Report a server that cannot be started, reached or understood.
+
+    Attributes:
+        url: Its address.
+    """
+
+    def __init__(self, url: str, problem: str) -> None:
+        super().__init__(f"{url}: {problem}")
+        self.url = url
+        self.problem = problem
+
+
+class OptionalDependencyError(AgentMatchError):
+    """Report that a part of agentmatch needs a package which is not installed.
+
+    Attributes:
+        extra: The extra of agentmatch that installs it.
+        missing: The package.
+    """
+
+    def __init__(self, feature: str, extra: str, missing: str) -> None:
+        super().__init__(
+            f"{feature} needs the package {missing!r}, which is not installed; run: "
+            f"python -m pip install 'agentmatch[{extra}]'"
+        )
+        self.extra = extra
+        self.missing = missing
 
 
 class InvalidRequestError(AgentMatchError, ValueError):

@@ -22,6 +22,7 @@ COMMANDS = {
     "info": "index:info",
     "list": "catalogue:list_agents",
     "match": "match:match",
+    "serve": "serve:serve",
     "show": "catalogue:show",
 }
 """Each command's module and function; a module is loaded when its command is called."""

@@ -17,12 +17,15 @@ from agentmatch.cli.options import (
     notice,
     open_matcher,
     print_json,
+    server_option,
+    server_to_ask,
     use_one_blas_thread,
 )
 from agentmatch.errors import InvalidRequestError
 
 if TYPE_CHECKING:
     from agentmatch.matcher import AgentMatcher
+    from agentmatch.server.client import ServerClient
 
 _READ_BYTES = 1 << 16
 
@@ -42,6 +45,7 @@ _READ_BYTES = 1 << 16
 @agents_option
 @model_option
 @index_option
+@server_option
 @json_option
 @click.pass_context
 def match(
@@ -51,6 +55,7 @@ def match(
     agents: str | None,
     model: str,
     index_path: str | None,
+    server: str | None,
     as_json: bool,
 ) -> None:
     """Rank the agents that fit REQUEST, with the lines that say so.
@@ -58,13 +63,21 @@ def match(
     With "-" for REQUEST, one request a line is read from standard input and each is
     answered at once with one line of JSON.
     """
-    if request != "-":
-        use_one_blas_thread()
-    matcher = open_matcher(agents, model, index_path, context)
+    matcher: AgentMatcher | ServerClient
+    url = server_to_ask(server, context)
+    if url is not None:
+        from agentmatch.server.client import ServerClient
+
+        matcher = ServerClient(url)
+        context.call_on_close(matcher.close)
+    else:
+        if request != "-":
+            use_one_blas_thread()
+        matcher = open_matcher(agents, model, index_path, context)
     if request == "-":
         failed = _stream(matcher, top_k)
         context.exit(1 if failed else 0)
-    from agentmatch.cli.render import print_result, result_json
+    from agentmatch.answers import result_json
 
     result = matcher.match(request, top_k)
     for warning in result.warnings:
@@ -73,6 +86,8 @@ def match(
         print_json(result_json(result))
         return
     from rich.console import Console
+
+    from agentmatch.cli.render import print_result
 
     print_result(result, Console())
 
@@ -100,19 +115,21 @@ def explain(
     use_one_blas_thread()
     matcher = open_matcher(agents, model, index_path, context)
     explanation = matcher.explain(request, agent)
-    from agentmatch.cli.render import explanation_json, print_explanation
-
     if as_json:
+        from agentmatch.answers import explanation_json
+
         print_json(explanation_json(explanation))
         return
     from rich.console import Console
 
+    from agentmatch.cli.render import print_explanation
+
     print_explanation(explanation, Console())
 
 
-def _stream(matcher: AgentMatcher, top_k: int) -> int:
+def _stream(matcher: AgentMatcher | ServerClient, top_k: int) -> int:
     """Answer the lines of standard input; return how many could not be answered."""
-    from agentmatch.cli.render import result_json
+    from agentmatch.answers import result_json
 
     failed = 0
     for lines in _available_lines(sys.stdin.fileno()):
@@ -136,8 +153,8 @@ def _stream(matcher: AgentMatcher, top_k: int) -> int:
     return failed
 
 
-def _answer(matcher: AgentMatcher, line: str, top_k: int) -> dict[str, object]:
-    from agentmatch.cli.render import result_json
+def _answer(matcher: AgentMatcher | ServerClient, line: str, top_k: int) -> dict[str, object]:
+    from agentmatch.answers import result_json
 
     try:
         return result_json(matcher.match(line, top_k))

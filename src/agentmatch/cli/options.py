@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 AGENTS_VARIABLE = "AGENTMATCH_AGENTS"
+SERVER_VARIABLE = "AGENTMATCH_SERVER"
 _BLAS_THREADS = (
     "OPENBLAS_NUM_THREADS",
     "MKL_NUM_THREADS",
@@ -51,6 +52,13 @@ index_option = click.option(
     "index_path",
     metavar="PATH",
     help="Use an index that 'agentmatch index' built, instead of --agents and --model.",
+)
+server_option = click.option(
+    "--server",
+    metavar="URL",
+    envvar=SERVER_VARIABLE,
+    help="Ask a running 'agentmatch serve', which has its own agents and model.  "
+    f"[default: ${SERVER_VARIABLE}, unless --agents, --model or --index is given]",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -92,15 +100,38 @@ def open_matcher(
 
     show_notices()
     if index_path is not None:
-        given = click.core.ParameterSource.COMMANDLINE
-        if agents is not None or context.get_parameter_source("model") is given:
-            raise click.UsageError("--index brings its own agents and model; leave out the others")
+        refuse_with_index(agents, context)
         return AgentMatcher.load(index_path)
     path = resolve_catalogue(agents)
     with encoding_progress() as progress:
         matcher = AgentMatcher.from_directory(path, encoder=load_encoder(model), progress=progress)
     report_problems(matcher.problems, path)
     return matcher
+
+
+def refuse_with_index(agents: str | None, context: click.Context) -> None:
+    """Raise a usage error where --agents or --model stands beside --index."""
+    if agents is not None or _is_given(context, "model"):
+        raise click.UsageError("--index brings its own agents and model; leave out the others")
+
+
+def server_to_ask(server: str | None, context: click.Context) -> str | None:
+    """Return the address of the server to ask, or None to answer here.
+
+    Raises:
+        click.UsageError: --server stands beside an option that the server decides.
+    """
+    decided = [name for name in ("agents", "model", "index_path") if _is_given(context, name)]
+    if server is None or not decided:
+        return server
+    if _is_given(context, "server"):
+        option = decided[0].removesuffix("_path")
+        raise click.UsageError(f"--server has its own agents and model; leave out --{option}")
+    return None
+
+
+def _is_given(context: click.Context, name: str) -> bool:
+    return context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
 
 
 def use_one_blas_thread() -> None:

@@ -19,60 +19,6 @@ def section_label(section: str) -> str:
     return section.replace("_", " ")
 
 
-def match_json(match: Match) -> dict[str, Any]:
-    """Return a match as JSON values."""
-    return {
-        "rank": match.rank,
-        "agent": match.agent.name,
-        "title": match.agent.title,
-        "path": None if match.agent.path is None else str(match.agent.path),
-        "score": match.score,
-        "evidence": [
-            {
-                "section": evidence.section,
-                "text": evidence.text,
-                "similarity": evidence.similarity,
-            }
-            for evidence in match.evidence
-        ],
-    }
-
-
-def result_json(result: Result) -> dict[str, Any]:
-    """Return an answer as JSON values."""
-    return {
-        "request": result.request,
-        "matches": [match_json(match) for match in result.matches],
-        "warnings": list(result.warnings),
-    }
-
-
-def explanation_json(explanation: Explanation) -> dict[str, Any]:
-    """Return an explanation as JSON values."""
-    return {
-        "request": explanation.request,
-        "agents": explanation.agents,
-        "named": explanation.named,
-        **match_json(explanation.match),
-        "signals": [
-            {
-                "signal": signal.name,
-                "value": round(signal.value, 6),
-                "share": round(signal.share, 6),
-                "rank": signal.rank,
-            }
-            for signal in explanation.signals
-        ],
-        "rivals": [
-            {
-                **match_json(rival.match),
-                "margins": {name: round(margin, 6) for name, margin in rival.margins.items()},
-            }
-            for rival in explanation.rivals
-        ],
-    }
-
-
 def print_result(result: Result, console: Console) -> None:
     """Print the matches of one request with their evidence."""
     from rich.markup import escape

@@ -1,0 +1,93 @@
+"""Turn answers into plain JSON values and back: what `--json` and the server give."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from agentmatch.types import Agent, Evidence, Explanation, Match, Result
+
+
+def match_json(match: Match) -> dict[str, Any]:
+    """Return a match as JSON values."""
+    return {
+        "rank": match.rank,
+        "agent": match.agent.name,
+        "title": match.agent.title,
+        "path": None if match.agent.path is None else str(match.agent.path),
+        "score": match.score,
+        "evidence": [
+            {
+                "section": evidence.section,
+                "text": evidence.text,
+                "similarity": evidence.similarity,
+            }
+            for evidence in match.evidence
+        ],
+    }
+
+
+def result_json(result: Result) -> dict[str, Any]:
+    """Return an answer as JSON values."""
+    return {
+        "request": result.request,
+        "matches": [match_json(match) for match in result.matches],
+        "warnings": list(result.warnings),
+    }
+
+
+def result_from_json(document: dict[str, Any]) -> Result:
+    """Make an answer of what `result_json` returned.
+
+    Args:
+        document: The JSON values.
+
+    Returns:
+        The answer; of each agent only name, title and path are known.
+
+    Raises:
+        KeyError, TypeError: Something else returned it.
+    """
+    return Result(
+        document["request"],
+        tuple(
+            Match(
+                match["rank"],
+                Agent(
+                    match["agent"],
+                    title=match["title"],
+                    path=None if match["path"] is None else Path(match["path"]),
+                ),
+                match["score"],
+                tuple(Evidence(**evidence) for evidence in match["evidence"]),
+            )
+            for match in document["matches"]
+        ),
+        tuple(document["warnings"]),
+    )
+
+
+def explanation_json(explanation: Explanation) -> dict[str, Any]:
+    """Return an explanation as JSON values."""
+    return {
+        "request": explanation.request,
+        "agents": explanation.agents,
+        "named": explanation.named,
+        **match_json(explanation.match),
+        "signals": [
+            {
+                "signal": signal.name,
+                "value": round(signal.value, 6),
+                "share": round(signal.share, 6),
+                "rank": signal.rank,
+            }
+            for signal in explanation.signals
+        ],
+        "rivals": [
+            {
+                **match_json(rival.match),
+                "margins": {name: round(margin, 6) for name, margin in rival.margins.items()},
+            }
+            for rival in explanation.rivals
+        ],
+    }

@@ -1,0 +1,1 @@
+"""A warm process that answers over HTTP, and the client that asks it."""
