@@ -18,6 +18,7 @@ COMMANDS = {
     "fetch": ("fetch", "download a public set and convert it"),
     "kill": ("kill_index_build", "kill index builds at random points and check what is left"),
     "requests": ("request_data", "check our labelled requests and their splits"),
+    "speed": ("speed", "measure cold start, latency, throughput and every size"),
     "catalogues": ("parse_catalogues", "count the agents of a folder of catalogues"),
 }
 """Each command's module and what it does."""

@@ -145,6 +145,11 @@ class Trial:
         return self.folder / "cache"
 
     @property
+    def judge(self) -> Path:
+        """Return the cache folder of this process, which judges what builders left."""
+        return self.folder / "judge"
+
+    @property
     def index(self) -> Path:
         """Return the folder of the saved index."""
         return self.folder / "index"
@@ -152,6 +157,7 @@ class Trial:
     def play(self, number: int) -> None:
         """Change the catalogue, kill a builder, check what it left."""
         if number == 0:
+            os.environ[_CACHE_VARIABLE] = str(self.judge)
             self._write_agents(range(AGENTS), number)
             # An undisturbed build says how long the time to choose from is; it is then cleared.
             self._seconds = self._time_build()
@@ -197,6 +203,7 @@ class Trial:
             mended = AgentMatcher.from_directory(self.catalogue, encoder=SleepyEncoder())
         finally:
             shutil.rmtree(copy, ignore_errors=True)
+            os.environ[_CACHE_VARIABLE] = str(self.judge)
         if not self._is_right(mended):
             self.wrong.append(f"{label}: the next run answers from something else")
         return found

@@ -96,7 +96,7 @@ def test_a_damaged_cache_is_named_and_built_anew(
 ) -> None:
     load_cached_index(folder, encoder)
     place = cache_folder(folder, encoder)
-    vectors = place / read_manifest(place).generation / "vectors.faiss"
+    vectors = place / read_manifest(place).generation / "vectors.npy"
     vectors.write_bytes(vectors.read_bytes()[:-7])
     with caplog.at_level(logging.WARNING, logger="agentmatch"):
         cached = load_cached_index(folder, encoder)

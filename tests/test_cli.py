@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from agentmatch.cli import main
+from agentmatch.cli.main import COMMANDS
 from agentmatch.version import __version__
 from conftest import TRADES, HashingEncoder, write_trades
 
@@ -264,7 +265,7 @@ def test_the_default_catalogue(
     assert found() == sorted(TRADES)
 
 
-@pytest.mark.parametrize("name", sorted(main.commands))
+@pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_every_help_ends_with_an_example(name: str) -> None:
     text = run(name, "-h").stdout.strip()
     assert text.splitlines()[-1].startswith("Example: agentmatch " + name) or (

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from agentmatch.cli import main
+from agentmatch.cli.main import COMMANDS
 from test_imports import MODULES
 
 ROOT = Path(__file__).parents[1]
@@ -58,7 +58,7 @@ def test_the_readme_shows_output() -> None:
 def test_every_command_is_in_the_readme() -> None:
     table = README.partition("## Commands")[2].partition("\n## ")[0]
     words = set(re.findall(r"[a-z]+", " ".join(re.findall(r"`([^`]+)`", table))))
-    assert set(main.commands) <= words
+    assert set(COMMANDS) <= words
 
 
 def test_the_order_of_reading_names_every_module() -> None:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import ast
+import os
+import re
 import subprocess
 import sys
 from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
+
+from agentmatch.cli.main import COMMANDS
+from conftest import write_trades
 
 SOURCE = Path(__file__).parents[1] / "src" / "agentmatch"
 MODULES = {
@@ -17,26 +22,6 @@ MODULES = {
     ): file
     for file in SOURCE.rglob("*.py")
 }
-HEAVY = (
-    "bm25s",
-    "click",
-    "faiss",
-    "filelock",
-    "huggingface_hub",
-    "markdown_it",
-    "matplotlib",
-    "numpy",
-    "onnx",
-    "onnxruntime",
-    "rich",
-    "scipy",
-    "sentence_transformers",
-    "sklearn",
-    "tokenizers",
-    "torch",
-    "transformers",
-    "yaml",
-)
 
 
 def imported_modules(module: str) -> set[str]:
@@ -83,9 +68,52 @@ def test_only_one_file_imports_faiss() -> None:
     assert holders == ["dense.py"]
 
 
-def test_importing_the_package_loads_nothing_heavy() -> None:
-    script = f"import agentmatch, sys; print([m for m in {HEAVY!r} if m in sys.modules])"
+# What a warm `match --json` may load: arrays, the command line, stems of words, and the
+# user's cache folder.
+MATCH_MAY_LOAD = {"numpy", "click", "Stemmer", "platformdirs"}
+
+# Modules that these register by other names (PyStemmer is built with Cython), and that a
+# Python environment may load at its start.
+_PARTS = re.compile(r"_?cython_.*|_distutils_hack|sitecustomize|usercustomize|__editable__.*")
+
+
+def third_party(script: str, *arguments: str) -> set[str]:
+    """Run a script and list the modules it has loaded that are neither Python's nor ours."""
+    report = """
+import sys
+import os
+def report(status=0):
+    names = {name.partition(".")[0] for name in sys.modules} - set(sys.stdlib_module_names)
+    print(*sorted(names), file=sys.stderr)
+os._exit = report
+"""
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+        [sys.executable, "-c", report + script, *arguments],
+        capture_output=True,
+        text=True,
+        check=True,
     )
-    assert done.stdout == "[]\n"
+    found = set(done.stderr.split()) - {"__main__", "__mp_main__", "agentmatch"}
+    return {name for name in found if not _PARTS.fullmatch(name)}
+
+
+def test_importing_the_package_loads_nothing_of_others() -> None:
+    assert third_party("import agentmatch; report()") == set()
+
+
+def test_a_warm_match_loads_only_what_it_needs(tmp_path: Path) -> None:
+    agents = write_trades(tmp_path / "agents")
+    for file in agents.iterdir():
+        os.utime(file, ns=(10**18, 10**18))
+    script = "from agentmatch.cli.main import run; run()"
+    command = ["match", "a tap drips", "--agents", str(agents), "--json"]
+    assert third_party(script, *command) > MATCH_MAY_LOAD - {"platformdirs"}
+    assert third_party(script, *command) <= MATCH_MAY_LOAD
+
+
+def test_help_lists_every_command() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "agentmatch", "-h"], capture_output=True, text=True, check=True
+    )
+    for name in COMMANDS:
+        assert re.search(rf"^  {name} ", done.stdout, re.MULTILINE), name

@@ -106,8 +106,8 @@ def test_dense_similarities_are_cosines(tmp_path: Path) -> None:
     similarities, rows = index.search(vectors[:5], 7)
     np.testing.assert_array_equal(rows, np.argsort(-expected, axis=1)[:, :7])
     np.testing.assert_allclose(similarities, -np.sort(-expected, axis=1)[:, :7], atol=1e-6)
-    index.save(tmp_path / "vectors.faiss")
-    loaded = DenseIndex.load(tmp_path / "vectors.faiss")
+    index.save(tmp_path / "vectors.npy")
+    loaded = DenseIndex.load(tmp_path / "vectors.npy")
     np.testing.assert_array_equal(loaded.vectors, vectors)
     assert (len(loaded), loaded.dimension) == (40, 16)
     assert index.search(vectors[:1], 1000)[1].shape == (1, 40)
@@ -136,7 +136,7 @@ def test_lexical_scores_are_bm25(tmp_path: Path) -> None:
     np.testing.assert_allclose(index.scores(requests), expected, atol=1e-5)
     index.save(tmp_path / "lexical")
     np.testing.assert_array_equal(
-        LexicalIndex.load(tmp_path / "lexical").scores(requests), index.scores(requests)
+        LexicalIndex.load(tmp_path / "lexical", len(texts)).scores(requests), index.scores(requests)
     )
 
 
@@ -144,5 +144,5 @@ def test_lexical_scores_are_bm25(tmp_path: Path) -> None:
 def test_texts_without_words_score_nothing(texts: list[str], tmp_path: Path) -> None:
     index = LexicalIndex.build(texts)
     index.save(tmp_path / "lexical")
-    for lexical in (index, LexicalIndex.load(tmp_path / "lexical")):
+    for lexical in (index, LexicalIndex.load(tmp_path / "lexical", len(texts))):
         assert lexical.scores(["the roof"]).tolist() == [[0.0] * len(texts)]

@@ -12,8 +12,11 @@ from agentmatch.encoders.base import Encoder
 from agentmatch.errors import IndexFolderError, IndexNotFoundError
 from agentmatch.files import cache_root
 from agentmatch.index import AgentIndex, Progress, build_index
+from agentmatch.parsed_files import ParsedFiles
+from agentmatch.partial import PartialVectors
 from agentmatch.snapshot import is_unchanged, take_snapshot
 from agentmatch.store import (
+    PARTIAL,
     StoredIndex,
     lock,
     read_index,
@@ -21,6 +24,7 @@ from agentmatch.store import (
     write_index,
 )
 from agentmatch.types import CatalogueState, Problem
+from agentmatch.version import __version__
 
 logger = logging.getLogger("agentmatch")
 
@@ -56,13 +60,18 @@ def cache_folder(path: Path | str, encoder: Encoder) -> Path:
 
 
 def load_cached_index(
-    path: Path | str, encoder: Encoder, *, progress: Progress | None = None
+    path: Path | str,
+    encoder: Encoder,
+    *,
+    previous: AgentIndex | None = None,
+    progress: Progress | None = None,
 ) -> CachedIndex:
     """Return the index of a catalogue as its files are now.
 
     Args:
         path: A catalogue, as `load_catalogue` takes it.
         encoder: The encoder.
+        previous: An index whose vectors are taken over where the cache has none.
         progress: Called as texts are encoded.
 
     Returns:
@@ -82,10 +91,10 @@ def load_cached_index(
             stored = _read(folder, encoder)
             if stored is not None and _is_current(stored):
                 return _cached(stored)
-            return _update(path, folder, stored, encoder, progress)
+            return _update(path, folder, stored, encoder, previous, progress)
     except (OSError, IndexFolderError) as error:
         logger.warning("the index cannot be kept in the cache (%s); it is built for now", error)
-        return _update(path, None, stored, encoder, progress)
+        return _update(path, None, stored, encoder, previous, progress)
 
 
 def _cached(stored: StoredIndex) -> CachedIndex:
@@ -94,7 +103,9 @@ def _cached(stored: StoredIndex) -> CachedIndex:
 
 def _is_current(stored: StoredIndex) -> bool:
     state = stored.manifest.catalogue
-    return state is not None and is_unchanged(state)
+    # Another version may read the same files in another way.
+    written = stored.manifest.version == __version__
+    return written and state is not None and is_unchanged(state)
 
 
 def _read(folder: Path, encoder: Encoder) -> StoredIndex | None:
@@ -116,19 +127,36 @@ def _update(
     folder: Path | None,
     stored: StoredIndex | None,
     encoder: Encoder,
+    previous: AgentIndex | None,
     progress: Progress | None,
 ) -> CachedIndex:
     # Taken before the files are read: a file that changes meanwhile is read again.
     state = take_snapshot(path)
-    catalogue = load_catalogue(path)
-    previous = None if stored is None else stored.index
+    files = ParsedFiles(stored.parsed if stored is not None else ())
+    catalogue = load_catalogue(path, read=files.read)
+    partial = None
+    if folder is not None:
+        partial = PartialVectors(folder / PARTIAL, encoder.fingerprint)
     index = build_index(
-        unique_agents(catalogue.agents), encoder, previous=previous, progress=progress
+        unique_agents(catalogue.agents),
+        encoder,
+        previous=previous if stored is None else stored.index,
+        progress=progress,
+        partial=partial,
     )
     if folder is not None:
-        same = stored is not None and stored.index.agents == index.agents
-        if same and stored is not None and stored.manifest.problems == catalogue.problems:
+        same = (
+            stored is not None
+            and stored.manifest.version == __version__
+            and stored.manifest.problems == catalogue.problems
+            and stored.index.agents == index.agents
+        )
+        if same and stored is not None:
             touch_catalogue(folder, stored.manifest, state)
         else:
-            write_index(folder, index, catalogue=state, problems=catalogue.problems)
+            write_index(
+                folder, index, catalogue=state, problems=catalogue.problems, parsed=files.lines()
+            )
+    if partial is not None:
+        partial.clear()
     return CachedIndex(index, state, catalogue.problems)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import stat
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from agentmatch.errors import AgentFileError, CatalogueError, DuplicateAgentError, NoAgentsError
-from agentmatch.parsing import parse_agent_file, parse_json_lines, strip_boilerplate
 from agentmatch.types import Agent, Catalogue, Problem
 
 BUILTIN = "builtin"
@@ -34,10 +33,18 @@ SKIPPED_FOLDERS = frozenset({
 MAX_FILE_BYTES = 8_000_000
 """Larger files are no agent definitions and are not read."""
 
+FileContent = tuple[Sequence[Agent], Sequence[Problem]]
+"""The agents and the problems of one file."""
+
 _SKILL_FILE = "skill.md"
 
 
-def load_catalogue(path: str | os.PathLike[str], *, strict: bool = False) -> Catalogue:
+def load_catalogue(
+    path: str | os.PathLike[str],
+    *,
+    strict: bool = False,
+    read: Callable[[Path], FileContent] | None = None,
+) -> Catalogue:
     """Load every agent of a folder or file.
 
     A folder is walked in the order of its relative paths, so that the same files give
@@ -48,6 +55,7 @@ def load_catalogue(path: str | os.PathLike[str], *, strict: bool = False) -> Cat
         path: A folder, a Markdown file, a file of JSON lines, or "builtin".
         strict: Raise an error for the first file that cannot be read and the first
             name that two files claim, instead of reporting them.
+        read: Reads one file; `read_file` where none is given.
 
     Returns:
         The catalogue.
@@ -58,11 +66,14 @@ def load_catalogue(path: str | os.PathLike[str], *, strict: bool = False) -> Cat
         AgentFileError: With `strict`: a file, or a line of one, cannot be read.
         DuplicateAgentError: With `strict`: two files claim one name.
     """
+    # The parser takes longer to load than an index that is up to date takes to answer.
+    from agentmatch.parsing import strip_boilerplate
+
     root = resolve_path(path)
     agents: list[Agent] = []
     problems: list[Problem] = []
     for file in _files(root, problems):
-        found, reported = _read_file(file)
+        found, reported = (read or read_file)(file)
         agents += found
         problems += reported
     if strict:
@@ -98,9 +109,19 @@ def resolve_path(path: str | os.PathLike[str]) -> Path:
     return root
 
 
-def candidate_files(root: Path) -> list[Path]:
-    """List every file of a catalogue that may define an agent, sorted by relative path."""
-    return _files(root, [])
+def candidate_files(root: Path) -> list[tuple[str, str]]:
+    """List every file of a catalogue that may define an agent.
+
+    Args:
+        root: The folder or file, as `resolve_path` returns it.
+
+    Returns:
+        Each file's path relative to the folder (for a file, its name), sorted, and the
+        path to open it by.
+    """
+    # Plain strings: a large catalogue is looked at before each answer.
+    base = root if root.is_dir() else root.parent
+    return [(name, os.path.join(base, name)) for name in _names(root, [])]  # noqa: PTH118
 
 
 def unique_agents(agents: Iterable[Agent]) -> tuple[Agent, ...]:
@@ -171,7 +192,17 @@ def find_line(agent: Agent, text: str) -> int | None:
     return next((number for number, line in enumerate(lines, start=1) if text in line), None)
 
 
-def _read_file(file: Path) -> tuple[Sequence[Agent], Sequence[Problem]]:
+def read_file(file: Path) -> FileContent:
+    """Read the agents of one file.
+
+    Args:
+        file: A file of a catalogue.
+
+    Returns:
+        Its agents, and everything worth telling its author.
+    """
+    from agentmatch.parsing import parse_agent_file, parse_json_lines
+
     try:
         status = file.stat()
         # A pipe would be waited for, a device read for ever.
@@ -194,52 +225,66 @@ def _read_file(file: Path) -> tuple[Sequence[Agent], Sequence[Problem]]:
 
 def _files(root: Path, problems: list[Problem]) -> list[Path]:
     """List the files that may be agents, sorted by relative path."""
-    if not root.is_dir():
-        return [root]
-    found = list(_walk(root, problems, set()))
-    found.sort(key=lambda file: file.relative_to(root).as_posix())
-    return found
+    return [root / name for name in _names(root, problems)] if root.is_dir() else [root]
 
 
-def _walk(folder: Path, problems: list[Problem], visited: set[str]) -> Iterator[Path]:
+def _names(root: Path, problems: list[Problem]) -> list[str]:
+    return sorted(_walk(root, "", problems, set())) if root.is_dir() else [root.name]
+
+
+def _walk(root: Path, folder: str, problems: list[Problem], visited: set[str]) -> Iterator[str]:
+    """Yield paths below a folder, relative to the root ("" for the root itself)."""
     # A link to a folder that encloses it would be walked for ever.
-    real = os.path.realpath(folder)
+    real = os.path.realpath(root / folder)
     if real in visited:
         return
     visited.add(real)
     try:
-        entries = sorted(folder.iterdir())
+        with os.scandir(root / folder) as found:
+            entries = sorted(found, key=lambda entry: entry.name)
     except OSError as error:
         message = f"the folder cannot be read: {error.strerror or error}"
-        problems.append(Problem("error", "unreadable-folder", message, folder))
+        problems.append(Problem("error", "unreadable-folder", message, root / folder))
         return
-    skill = next((entry for entry in entries if entry.name.lower() == _SKILL_FILE), None)
+    prefix = f"{folder}/" if folder else ""
+    skill = next((entry.name for entry in entries if entry.name.lower() == _SKILL_FILE), None)
     for entry in entries:
-        if os.path.isdir(entry):  # noqa: PTH112
+        path = prefix + entry.name
+        suffix = os.path.splitext(entry.name)[1].lower()  # noqa: PTH122
+        if _is_folder(entry):
             if entry.name not in SKIPPED_FOLDERS:
-                inner = _walk(entry, problems, visited)
+                inner = _walk(root, path, problems, visited)
                 if skill is None:
                     yield from inner
                 else:
-                    yield from _keep_skills(inner, skill, problems)
+                    yield from _keep_skills(root, inner, prefix + skill, problems)
         elif entry.name.startswith("."):
             continue
-        elif entry.suffix.lower() in MARKDOWN_SUFFIXES:
-            if skill is None or entry == skill:
-                yield entry
+        elif suffix in MARKDOWN_SUFFIXES:
+            if skill is None or entry.name == skill:
+                yield path
             else:
-                problems.append(_part_of_skill(entry, skill))
+                problems.append(_part_of_skill(root / path, root / prefix / skill))
         elif entry.name.lower() == AGENT_LINES:
-            yield entry
+            yield path
 
 
-def _keep_skills(files: Iterator[Path], skill: Path, problems: list[Problem]) -> Iterator[Path]:
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+def _keep_skills(
+    root: Path, files: Iterator[str], skill: str, problems: list[Problem]
+) -> Iterator[str]:
     """Keep the skills below a skill's folder; all else there is its material."""
-    for file in files:
-        if file.name.lower() == _SKILL_FILE:
-            yield file
+    for path in files:
+        if path.lower().rpartition("/")[2] == _SKILL_FILE:
+            yield path
         else:
-            problems.append(_part_of_skill(file, skill))
+            problems.append(_part_of_skill(root / path, root / skill))
 
 
 def _part_of_skill(file: Path, skill: Path) -> Problem:

@@ -9,6 +9,10 @@ from pathlib import Path
 CACHE_VARIABLE = "AGENTMATCH_CACHE_DIR"
 """Environment variable that names another cache folder."""
 
+SETTLING_TIME = 2_000_000_000
+"""Nanoseconds. File systems record times coarsely: a file that changed this shortly
+before it was looked at may change again without a new time, so it is not trusted."""
+
 
 def cache_root() -> Path:
     """Return the folder that holds everything agentmatch caches."""

@@ -8,26 +8,28 @@ alone.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from agentmatch.mapped import LineTable, map_array
 from agentmatch.tokens import tokenize
 
-LEXICAL_FORMAT = 2
+LEXICAL_FORMAT = 3
 """Changes whenever this file or `tokens.py` gives the same texts other scores."""
 
 _ARRAYS = ("scores", "documents", "offsets")
+_TERMS = "terms.txt"
 
 
 class LexicalIndex:
     """Hold the BM25 score of every term in every document, by term.
 
     Args:
-        vocabulary: The position of each term.
+        terms: The terms in UTF-8, sorted.
         scores: float32 [entries], the scores of all terms, term after term.
         documents: int32 [entries], the document of each score.
         offsets: int64 [terms + 1]; term t owns entries offsets[t] to offsets[t + 1] - 1.
@@ -36,13 +38,13 @@ class LexicalIndex:
 
     def __init__(
         self,
-        vocabulary: Mapping[str, int],
+        terms: Sequence[bytes],
         scores: NDArray[np.float32],
         documents: NDArray[np.int32],
         offsets: NDArray[np.int64],
         size: int,
     ) -> None:
-        self._vocabulary = vocabulary
+        self._terms = terms
         self._scores = scores
         self._documents = documents
         self._offsets = offsets
@@ -61,16 +63,23 @@ class LexicalIndex:
         terms = [tokenize(text) for text in texts]
         if not any(terms):
             empty = np.empty(0, dtype=np.float32)
-            return cls({}, empty, empty.astype(np.int32), np.zeros(1, np.int64), len(texts))
+            return cls((), empty, empty.astype(np.int32), np.zeros(1, np.int64), len(texts))
         import bm25s
 
         model = bm25s.BM25(method="lucene")
         model.index(terms, show_progress=False)
+        found = sorted((_encode(term), place) for term, place in model.vocab_dict.items() if term)
+        # bm25s numbers terms as they come; here they stand in their own order.
+        places = np.array([place for _, place in found], dtype=np.int64)
+        starts = np.asarray(model.scores["indptr"], dtype=np.int64)
+        lengths = np.diff(starts)[places]
+        offsets = np.concatenate([[0], np.cumsum(lengths)])
+        entries = np.repeat(starts[places] - offsets[:-1], lengths) + np.arange(offsets[-1])
         return cls(
-            {term: int(position) for term, position in model.vocab_dict.items() if term},
-            np.asarray(model.scores["data"], dtype=np.float32),
-            np.asarray(model.scores["indices"], dtype=np.int32),
-            np.asarray(model.scores["indptr"], dtype=np.int64),
+            [term for term, _ in found],
+            np.asarray(model.scores["data"], dtype=np.float32)[entries],
+            np.asarray(model.scores["indices"], dtype=np.int32)[entries],
+            offsets,
             len(texts),
         )
 
@@ -86,8 +95,9 @@ class LexicalIndex:
         result = np.zeros((len(requests), self._size), dtype=np.float32)
         for row, request in zip(result, requests, strict=True):
             for term in tokenize(request):
-                position = self._vocabulary.get(term)
-                if position is not None:
+                key = _encode(term)
+                position = bisect_left(self._terms, key)
+                if position < len(self._terms) and self._terms[position] == key:
                     entries = slice(self._offsets[position], self._offsets[position + 1])
                     # A document stands at most once in a term's entries.
                     row[self._documents[entries]] += self._scores[entries]
@@ -98,12 +108,19 @@ class LexicalIndex:
         folder.mkdir(parents=True)
         for name in _ARRAYS:
             np.save(folder / f"{name}.npy", getattr(self, f"_{name}"))
-        document = {"size": self._size, "vocabulary": dict(self._vocabulary)}
-        (folder / "vocabulary.json").write_text(json.dumps(document), encoding="utf-8")
+        LineTable.write(folder, _TERMS, self._terms)
 
     @classmethod
-    def load(cls, folder: Path) -> LexicalIndex:
-        """Read an index that `save` wrote, its arrays mapped rather than read."""
-        document = json.loads((folder / "vocabulary.json").read_text(encoding="utf-8"))
-        arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in _ARRAYS}
-        return cls(document["vocabulary"], **arrays, size=document["size"])
+    def load(cls, folder: Path, size: int) -> LexicalIndex:
+        """Map an index that `save` wrote.
+
+        Args:
+            folder: The index's folder.
+            size: The number of documents.
+        """
+        arrays = {name: map_array(folder / f"{name}.npy") for name in _ARRAYS}
+        return cls(LineTable.map(folder, _TERMS), **arrays, size=size)
+
+
+def _encode(term: str) -> bytes:
+    return term.encode("utf-8", "surrogatepass")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from agentmatch.cache import load_cached_index
+from agentmatch.candidates import candidate_signals
 from agentmatch.catalogue import load_catalogue, unique_agents
 from agentmatch.encoders import Encoder, load_encoder
 from agentmatch.errors import (
@@ -19,9 +21,8 @@ from agentmatch.errors import (
     InvalidRequestError,
     UnknownAgentError,
 )
-from agentmatch.index import AgentIndex, Progress, build_index
+from agentmatch.index import ENCODE_BLOCK, AgentIndex, Progress, build_index
 from agentmatch.mentions import NameMentions
-from agentmatch.passages import NAME, WHOLE
 from agentmatch.ranking import (
     NAME_MENTION_BONUS,
     WEIGHTS,
@@ -56,7 +57,10 @@ RIVALS_LIMIT = 3
 """Agents that an explanation compares with."""
 
 REQUEST_BLOCK = 64
-"""Requests scored at a time, which bounds the memory that their scores take."""
+"""Requests scored at a time at most."""
+
+SCORES_PER_BLOCK = 1 << 23
+"""Similarities computed at a time, which bounds the memory that they take (32 MiB)."""
 
 
 class AgentMatcher:
@@ -96,18 +100,19 @@ class AgentMatcher:
         weights: Mapping[str, float] = WEIGHTS,
         source: CatalogueState | None = None,
         problems: tuple[Problem, ...] = (),
+        cached: bool = False,
     ) -> AgentMatcher:
         self._encoder = encoder
         self._weights = dict(weights)
         self._source = source
         self._problems = problems
+        self._cached = cached
         self._replace_index(index)
         return self
 
     def _replace_index(self, index: AgentIndex) -> None:
         self._index = index
-        self._names = tuple(agent.name for agent in index.agents)
-        self._positions = {name: position for position, name in enumerate(self._names)}
+        self._names = index.names
         self._mentions = NameMentions(self._names)
 
     @classmethod
@@ -141,7 +146,11 @@ class AgentMatcher:
         if cache:
             stored = load_cached_index(path, encoder, progress=progress)
             return cls.__new__(cls)._setup(
-                stored.index, encoder, source=stored.state, problems=stored.problems
+                stored.index,
+                encoder,
+                source=stored.state,
+                problems=stored.problems,
+                cached=True,
             )
         state = take_snapshot(path)
         catalogue = load_catalogue(path)
@@ -199,8 +208,9 @@ class AgentMatcher:
             write_index(folder, self._index, catalogue=self._source, problems=self._problems)
 
     @property
-    def agents(self) -> tuple[Agent, ...]:
+    def agents(self) -> Sequence[Agent]:
         """Return the agents, sorted by name."""
+        # Those of a stored index are read when they are asked for.
         return self._index.agents
 
     @property
@@ -229,7 +239,7 @@ class AgentMatcher:
         return self._problems
 
     def __len__(self) -> int:
-        return len(self._index.agents)
+        return len(self._names)
 
     def agent(self, name: str) -> Agent:
         """Return the agent of a name.
@@ -286,6 +296,11 @@ class AgentMatcher:
                 "matcher", "it was not made from a catalogue's files, so nothing can be read again"
             )
         path = self._source.path
+        if self._cached:
+            stored = load_cached_index(path, self._encoder, previous=self._index, progress=progress)
+            self._replace_index(stored.index)
+            self._source, self._problems = stored.state, stored.problems
+            return stored.index.encoded
         state = take_snapshot(path)
         catalogue = load_catalogue(path)
         self._rebuild(unique_agents(catalogue.agents), progress)
@@ -333,8 +348,7 @@ class AgentMatcher:
         prepared = [prepare_request(request) for request in requests]
         vectors = self._encode_requests(prepared)
         results = []
-        for start in range(0, len(prepared), REQUEST_BLOCK):
-            block = slice(start, start + REQUEST_BLOCK)
+        for block in self._blocks(len(prepared)):
             similarities, signals = self._signals(prepared[block], vectors[block])
             scores = self._scores(prepared[block], signals)
             for row, (request, reading) in enumerate(
@@ -355,14 +369,14 @@ class AgentMatcher:
 
         Returns:
             For each signal a float32 array [requests, agents], agents as in `agents`.
+            Where the index is searched approximately, the dense signals of agents that
+            are no candidates are -1 (see `agentmatch.candidates`).
         """
         prepared = [prepare_request(request) for request in requests]
         vectors = self._encode_requests(prepared)
         blocks = [
-            self._signals(prepared[start : start + REQUEST_BLOCK], vectors[start:][:REQUEST_BLOCK])[
-                1
-            ]
-            for start in range(0, len(prepared), REQUEST_BLOCK)
+            self._signals(prepared[block], vectors[block])[1]
+            for block in self._blocks(len(prepared))
         ]
         return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
 
@@ -411,7 +425,9 @@ class AgentMatcher:
         """
         position = self._position(agent)
         prepared = [prepare_request(request)]
-        similarities, signals = self._signals(prepared, self._encode_requests(prepared))
+        similarities, signals = self._signals(
+            prepared, self._encode_requests(prepared), always=[position]
+        )
         scores = self._scores(prepared, signals)[0]
         ranking = order(scores, self._names, len(self._names))
         rank = ranking.index(position) + 1
@@ -445,9 +461,13 @@ class AgentMatcher:
             ),
         )
 
+    def _blocks(self, requests: int) -> Iterator[slice]:
+        size = max(1, min(REQUEST_BLOCK, SCORES_PER_BLOCK // len(self._index.dense)))
+        return (slice(start, start + size) for start in range(0, requests, size))
+
     def _encode_requests(self, prepared: Sequence[PreparedRequest]) -> NDArray[np.float32]:
         """Encode requests; one of several parts by the mean of its parts' vectors."""
-        vectors = self._encoder.encode_queries([part for item in prepared for part in item.parts])
+        vectors = self._encode_parts([part for item in prepared for part in item.parts])
         if len(vectors) == len(prepared):
             return vectors
         starts = np.cumsum([0, *(len(item.parts) for item in prepared[:-1])])
@@ -455,14 +475,33 @@ class AgentMatcher:
         norms = np.linalg.norm(sums, axis=1, keepdims=True)
         return np.asarray(sums / np.maximum(norms, np.finfo(np.float32).tiny), dtype=np.float32)
 
+    def _encode_parts(self, parts: Sequence[str]) -> NDArray[np.float32]:
+        """Encode texts in batches of like length, which bounds the memory that they take."""
+        if len(parts) <= ENCODE_BLOCK:
+            return self._encoder.encode_queries(parts)
+        by_length = sorted(range(len(parts)), key=lambda number: len(parts[number]))
+        vectors = np.empty((len(parts), self._index.dense.dimension), dtype=np.float32)
+        for start in range(0, len(parts), ENCODE_BLOCK):
+            block = by_length[start : start + ENCODE_BLOCK]
+            vectors[block] = self._encoder.encode_queries([parts[number] for number in block])
+        return vectors
+
     def _signals(
-        self, prepared: Sequence[PreparedRequest], vectors: NDArray[np.float32]
+        self,
+        prepared: Sequence[PreparedRequest],
+        vectors: NDArray[np.float32],
+        always: Sequence[int] = (),
     ) -> tuple[Scores, dict[str, Scores]]:
         index = self._index
         texts = [item.text for item in prepared]
-        similarities = index.dense.similarities(vectors)
-        signals = dense_signals(similarities, index.layout)
-        signals["lexical_whole_text"] = lexical_signal(index.lexical_whole_text.scores(texts))
+        words = index.lexical_whole_text.scores(texts)
+        if index.approximate is None:
+            similarities = index.dense.similarities(vectors)
+            signals = dense_signals(similarities, index.layout)
+        else:
+            named = [[*self._mentions.find(text), *always] for text in texts]
+            similarities, signals = candidate_signals(index, vectors, words, named)
+        signals["lexical_whole_text"] = lexical_signal(words)
         signals["lexical_description"] = lexical_signal(index.lexical_description.scores(texts))
         return similarities, signals
 
@@ -474,9 +513,8 @@ class AgentMatcher:
 
     def _match(self, rank: int, position: int, scores: Scores, similarities: Scores) -> Match:
         rows = self._index.rows(position)
-        candidates = [
-            row for row in rows if self._index.passages[row].section not in (NAME, WHOLE)
-        ] or [rows.start]
+        # The name and the whole text lead an agent's passages and are no evidence.
+        candidates = rows[2:] or rows[:1]
         best = [
             candidates[place]
             for place in order(similarities[candidates], candidates, EVIDENCE_LIMIT)
@@ -496,8 +534,8 @@ class AgentMatcher:
         )
 
     def _position(self, name: str) -> int:
-        position = self._positions.get(name)
-        if position is None:
+        position = bisect_left(self._names, name)
+        if position == len(self._names) or self._names[position] != name:
             import difflib
 
             near = difflib.get_close_matches(name, self._names, n=3, cutoff=0.5)
@@ -515,7 +553,7 @@ def _require_same_agents(folder: Path, index: AgentIndex, source: CatalogueState
         agent.name: content_hash(agent)
         for agent in unique_agents(load_catalogue(source.path).agents)
     }
-    then = dict(zip((agent.name for agent in index.agents), index.content_hashes, strict=True))
+    then = dict(zip(index.names, index.content_hashes, strict=True))
     if now == then:
         return
     changed = sorted(name for name in now.keys() | then.keys() if now.get(name) != then.get(name))

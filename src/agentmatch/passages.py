@@ -11,11 +11,15 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Sequence
 
 from agentmatch.types import Agent, Passage
 
 PASSAGE_FORMAT = 1
 """Changes whenever this file makes other passages of the same agent."""
+
+DIGEST_BYTES = 32
+"""Bytes of a content hash."""
 
 NAME = "name"
 DESCRIPTION = "description"
@@ -95,9 +99,14 @@ def description_terms(agent: Agent) -> str:
     return f"{display_name(agent)}\n{agent.description}"
 
 
-def whole_terms(agent: Agent) -> str:
-    """Return every indexed word of an agent, its tags included, for the lexical index."""
-    whole = passages_of(agent)[1].text
+def whole_terms(agent: Agent, passages: Sequence[Passage] | None = None) -> str:
+    """Return every indexed word of an agent, its tags included, for the lexical index.
+
+    Args:
+        agent: The agent.
+        passages: Its passages, where they are at hand.
+    """
+    whole = (passages or passages_of(agent))[1].text
     return "\n".join([whole, *agent.tags])
 
 
@@ -110,6 +119,11 @@ def content_hash(agent: Agent) -> str:
     Returns:
         64 hexadecimal digits (sha256).
     """
-    parts = [[passage.section, passage.text] for passage in passages_of(agent)]
+    return content_digest(agent, passages_of(agent)).hex()
+
+
+def content_digest(agent: Agent, passages: Sequence[Passage]) -> bytes:
+    """Return the bytes of `content_hash` for an agent whose passages are at hand."""
+    parts = [[passage.section, passage.text] for passage in passages]
     serialised = json.dumps([PASSAGE_FORMAT, parts, list(agent.tags)], ensure_ascii=False)
-    return hashlib.sha256(serialised.encode("utf-8", "surrogatepass")).hexdigest()
+    return hashlib.sha256(serialised.encode("utf-8", "surrogatepass")).digest()

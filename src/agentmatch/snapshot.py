@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
 from agentmatch.catalogue import candidate_files, resolve_path
+from agentmatch.files import SETTLING_TIME
 from agentmatch.types import CatalogueState, FileState
-
-SETTLING_TIME = 2_000_000_000
-"""Nanoseconds. File systems record times coarsely: a file that changed this shortly
-before it was looked at may change again without a new time, so it is not trusted."""
 
 
 def take_snapshot(path: Path | str) -> CatalogueState:
@@ -28,16 +26,15 @@ def take_snapshot(path: Path | str) -> CatalogueState:
     root = resolve_path(path)
     taken = time.time_ns()
     files = []
-    for file in candidate_files(root):
+    for name, file in candidate_files(root):
         try:
-            status = file.stat()
+            status = os.stat(file)  # noqa: PTH116
         except OSError:
             # It is unreadable or has just gone: loading reports it; here it only has to
             # make the snapshot differ from one in which it can be read.
-            files.append(FileState(_relative(file, root), -1, 0))
+            files.append(FileState(name, -1, 0))
             continue
-        files.append(FileState(_relative(file, root), status.st_size, status.st_mtime_ns))
-    files.sort(key=lambda file: file.path)
+        files.append(FileState(name, status.st_size, status.st_mtime_ns))
     return CatalogueState(str(root.absolute()), taken, tuple(files))
 
 
@@ -54,7 +51,3 @@ def is_unchanged(state: CatalogueState) -> bool:
     if any(file.modified > state.taken - SETTLING_TIME for file in state.files):
         return False
     return take_snapshot(state.path).files == state.files
-
-
-def _relative(file: Path, root: Path) -> str:
-    return file.name if file == root else file.relative_to(root).as_posix()

@@ -2,10 +2,13 @@
 
     folder/
       manifest.json        the commit point: replaced in one step, last of all
-      generation-<id>/     vectors.faiss, agents.json, whole_text/, description/
+      generation-<id>/     vectors.npy, agents.jsonl, names.json, whole_text/, description/;
+                           beyond `EXACT_LIMIT` passages also approximate.faiss
       .lock                held by the process that writes
+      partial.vectors      in the cache only: what an interrupted build has encoded
 
-A manifest names one generation and the sha256 of each of its files. Whoever is killed
+A manifest names one generation and the sha256 of each of its files. Files are checked
+before they are used, and then mapped rather than read. Whoever is killed
 while writing leaves the former manifest with the former generation, and perhaps a
 folder that the next writer clears away.
 """
@@ -15,14 +18,17 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import shutil
-import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from agentmatch.dense import DenseIndex
+import numpy as np
+
+from agentmatch.dense import ApproximateIndex, DenseIndex
+from agentmatch.digests import file_digests
 from agentmatch.errors import (
     IndexCorruptError,
     IndexFolderError,
@@ -30,18 +36,25 @@ from agentmatch.errors import (
     IndexNotFoundError,
 )
 from agentmatch.files import write_atomically
-from agentmatch.index import AgentIndex, layout_of
+from agentmatch.index import AgentIndex
 from agentmatch.lexical import LEXICAL_FORMAT, LexicalIndex
-from agentmatch.passages import PASSAGE_FORMAT, content_hash, passages_of
-from agentmatch.records import agent_from_json, agent_to_json
+from agentmatch.mapped import LineTable, map_array
+from agentmatch.passages import PASSAGE_FORMAT
+from agentmatch.ranking import PassageLayout
+from agentmatch.records import AgentRecords, write_record
 from agentmatch.types import CatalogueState, FileState, Problem
 from agentmatch.version import __version__
 
-INDEX_FORMAT = 1
+INDEX_FORMAT = 2
 """Changes whenever the files of an index folder are laid out in another way."""
 
 MANIFEST = "manifest.json"
+PARTIAL = "partial.vectors"
 _GENERATION = "generation-"
+_AGENTS, _NAMES, _PARSED = "agents.jsonl", "names.json", "parsed.jsonl"
+_OFFSETS, _DESCRIBED, _DIGESTS = "passages.npy", "described.npy", "digests.npy"
+_VECTORS, _APPROXIMATE = "vectors.npy", "approximate.faiss"
+_WHOLE_TEXT, _DESCRIPTION = "whole_text", "description"
 _LOCK = ".lock"
 _LOCK_WAIT = 600.0
 """Seconds to wait for another process that is writing the same index."""
@@ -62,7 +75,10 @@ class Manifest:
         encoder: The encoder's name.
         encoder_fingerprint: The encoder's fingerprint.
         dimension: Components of a vector.
-        agents: For each agent in row order: name, content hash, number of passages.
+        agents: How many agents.
+        passages: How many passages.
+        approximate: Effort and measured recall of the approximate search; None where
+            all passages are compared.
         generation: The folder with the files.
         files: For each file of the generation its size and sha256.
         catalogue: The files it was built from, or None where it was built from records.
@@ -76,7 +92,9 @@ class Manifest:
     encoder: str
     encoder_fingerprint: str
     dimension: int
-    agents: tuple[tuple[str, str, int], ...]
+    agents: int
+    passages: int
+    approximate: tuple[int, float] | None
     generation: str
     files: dict[str, tuple[int, str]]
     catalogue: CatalogueState | None
@@ -85,10 +103,17 @@ class Manifest:
 
 @dataclass(frozen=True)
 class StoredIndex:
-    """Hold an index that was read from a folder, and its manifest."""
+    """Hold an index that was read from a folder, and its manifest.
+
+    Attributes:
+        index: The index.
+        manifest: Its manifest.
+        parsed: What was read of each file, as `write_index` got it.
+    """
 
     index: AgentIndex
     manifest: Manifest
+    parsed: Sequence[bytes]
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -107,7 +132,8 @@ def read_manifest(folder: Path) -> Manifest:
     """
     file = folder / MANIFEST
     try:
-        document = json.loads(file.read_bytes())
+        content = file.read_bytes()
+        document = json.loads(content)
     except (FileNotFoundError, NotADirectoryError):
         raise IndexNotFoundError(
             folder,
@@ -124,9 +150,10 @@ def read_manifest(folder: Path) -> Manifest:
             f"written by agentmatch {document.get('version', '?')} in another format; "
             "build it again: agentmatch index DIR -o PATH",
         )
-    checksum = document.pop("checksum", None)
-    if checksum != _checksum(document):
+    body = content[len(_checksummed(b"")) :]
+    if content != _checksummed(body):
         raise IndexCorruptError(folder, f"{MANIFEST} was edited or damaged; build the index again")
+    del document["checksum"]
     return _manifest_from_json(document)
 
 
@@ -145,7 +172,7 @@ def read_index(folder: Path) -> StoredIndex:
     for attempt in range(1, _READ_ATTEMPTS + 1):
         manifest = read_manifest(folder)
         try:
-            return StoredIndex(_read_generation(folder, manifest), manifest)
+            return _read_generation(folder, manifest)
         except IndexCorruptError:
             # A writer may have swapped the generation since the manifest was read.
             if attempt == _READ_ATTEMPTS or _generation_now(folder) == manifest.generation:
@@ -160,47 +187,48 @@ def _generation_now(folder: Path) -> str | None:
         return None
 
 
-def _read_generation(folder: Path, manifest: Manifest) -> AgentIndex:
+def _read_generation(folder: Path, manifest: Manifest) -> StoredIndex:
     generation = folder / manifest.generation
-    for name, (size, expected) in manifest.files.items():
-        try:
-            content = (generation / name).read_bytes()
-        except OSError as error:
-            raise IndexCorruptError(
-                folder, f"{name} is missing or unreadable ({error.strerror}); build the index again"
-            ) from None
-        if len(content) != size or hashlib.sha256(content).hexdigest() != expected:
+    try:
+        found = file_digests(generation, manifest.files)
+    except OSError as error:
+        name = Path(error.filename or "a file").name
+        raise IndexCorruptError(
+            folder, f"{name} is missing or unreadable ({error.strerror}); build the index again"
+        ) from None
+    for name, expected in manifest.files.items():
+        if found[name] != expected:
             raise IndexCorruptError(
                 folder, f"{name} was truncated or edited; build the index again"
             )
     try:
-        records = json.loads((generation / "agents.json").read_bytes())
-        agents = tuple(agent_from_json(record) for record in records)
-        dense = DenseIndex.load(generation / "vectors.faiss")
-        whole_text = LexicalIndex.load(generation / "whole_text")
-        description = LexicalIndex.load(generation / "description")
+        parsed = LineTable.map(generation, _PARSED) if _PARSED in manifest.files else ()
+        index = AgentIndex(
+            names=tuple(json.loads((generation / _NAMES).read_bytes())),
+            agents=AgentRecords(LineTable.map(generation, _AGENTS)),
+            layout=PassageLayout(
+                map_array(generation / _OFFSETS), map_array(generation / _DESCRIBED)
+            ),
+            digests=map_array(generation / _DIGESTS),
+            dense=DenseIndex.load(generation / _VECTORS),
+            approximate=None
+            if manifest.approximate is None
+            else ApproximateIndex.load(generation / _APPROXIMATE, *manifest.approximate),
+            lexical_whole_text=LexicalIndex.load(generation / _WHOLE_TEXT, manifest.agents),
+            lexical_description=LexicalIndex.load(generation / _DESCRIPTION, manifest.agents),
+            encoder_name=manifest.encoder,
+            encoder_fingerprint=manifest.encoder_fingerprint,
+        )
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise IndexCorruptError(folder, f"cannot be read ({error}); build it again") from None
-    grouped = [passages_of(agent) for agent in agents]
-    hashes = tuple(content_hash(agent) for agent in agents)
-    found = tuple(
-        (agent.name, digest, len(passages))
-        for agent, digest, passages in zip(agents, hashes, grouped, strict=True)
-    )
-    rows = sum(count for _, _, count in found)
-    if found != manifest.agents or len(dense) != rows or dense.dimension != manifest.dimension:
+    sizes = {len(index.names), len(index.agents), len(index.digests), index.layout.agents}
+    if (
+        sizes != {manifest.agents}
+        or index.dense.vectors.shape != (manifest.passages, manifest.dimension)
+        or index.layout.offsets[-1] != manifest.passages
+    ):
         raise IndexCorruptError(folder, "its files belong to different indexes; build it again")
-    return AgentIndex(
-        agents=agents,
-        passages=tuple(passage for passages in grouped for passage in passages),
-        layout=layout_of(grouped),
-        content_hashes=hashes,
-        dense=dense,
-        lexical_whole_text=whole_text,
-        lexical_description=description,
-        encoder_name=manifest.encoder,
-        encoder_fingerprint=manifest.encoder_fingerprint,
-    )
+    return StoredIndex(index, manifest, parsed)
 
 
 def write_index(
@@ -209,6 +237,7 @@ def write_index(
     *,
     catalogue: CatalogueState | None = None,
     problems: tuple[Problem, ...] = (),
+    parsed: Iterable[bytes] | None = None,
 ) -> Manifest:
     """Write an index; readers see the former one until the last step.
 
@@ -219,6 +248,7 @@ def write_index(
         index: The index.
         catalogue: The files it was built from.
         problems: What was wrong with those files.
+        parsed: What was read of each file (see `agentmatch.parsed_files`), if it is kept.
 
     Returns:
         The manifest.
@@ -229,17 +259,21 @@ def write_index(
     """
     _require_ours(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    generation = folder / f"{_GENERATION}{uuid.uuid4().hex[:12]}"
+    generation = folder / f"{_GENERATION}{os.urandom(6).hex()}"
     generation.mkdir()
-    records = [agent_to_json(agent) for agent in index.agents]
-    (generation / "agents.json").write_text(
-        json.dumps(records, ensure_ascii=False, separators=(",", ":")),
-        encoding="utf-8",
-        errors="surrogatepass",
-    )
-    index.dense.save(generation / "vectors.faiss")
-    index.lexical_whole_text.save(generation / "whole_text")
-    index.lexical_description.save(generation / "description")
+    (generation / _NAMES).write_text(json.dumps(index.names), encoding="ascii")
+    LineTable.write(generation, _AGENTS, map(write_record, index.agents))
+    if parsed is not None:
+        LineTable.write(generation, _PARSED, parsed)
+    np.save(generation / _OFFSETS, index.layout.offsets)
+    np.save(generation / _DESCRIBED, index.layout.has_description)
+    np.save(generation / _DIGESTS, index.digests)
+    index.dense.save(generation / _VECTORS)
+    if index.approximate is not None:
+        index.approximate.save(generation / _APPROXIMATE)
+    index.lexical_whole_text.save(generation / _WHOLE_TEXT)
+    index.lexical_description.save(generation / _DESCRIPTION)
+    approximate = index.approximate
     manifest = Manifest(
         format=INDEX_FORMAT,
         passage_format=PASSAGE_FORMAT,
@@ -248,14 +282,11 @@ def write_index(
         encoder=index.encoder_name,
         encoder_fingerprint=index.encoder_fingerprint,
         dimension=index.dense.dimension,
-        agents=tuple(
-            (agent.name, digest, len(index.rows(position)))
-            for position, (agent, digest) in enumerate(
-                zip(index.agents, index.content_hashes, strict=True)
-            )
-        ),
+        agents=len(index.names),
+        passages=len(index.dense),
+        approximate=None if approximate is None else (approximate.effort, approximate.recall),
         generation=generation.name,
-        files=_digest_files(generation),
+        files=file_digests(generation, _file_names(generation)),
         catalogue=catalogue,
         problems=problems,
     )
@@ -295,10 +326,8 @@ def lock(folder: Path) -> Iterator[None]:
 
 
 def _write_manifest(folder: Path, manifest: Manifest) -> None:
-    document = json.loads(json.dumps(_manifest_to_json(manifest)))
-    document["checksum"] = _checksum(document)
-    text = json.dumps(document, indent=1)
-    write_atomically(folder / MANIFEST, text.encode("utf-8"))
+    text = json.dumps(_manifest_to_json(manifest))
+    write_atomically(folder / MANIFEST, _checksummed(text[1:].encode()))
 
 
 def _require_ours(folder: Path) -> None:
@@ -310,7 +339,8 @@ def _require_ours(folder: Path) -> None:
     foreign = [
         entry.name
         for entry in folder.iterdir()
-        if entry.name != _LOCK and not entry.name.startswith((_GENERATION, f".{MANIFEST}."))
+        if entry.name not in (_LOCK, PARTIAL)
+        and not entry.name.startswith((_GENERATION, f".{MANIFEST}."))
     ]
     if foreign:
         raise IndexFolderError(
@@ -327,19 +357,15 @@ def _clear_leftovers(folder: Path, keep: str) -> None:
             entry.unlink(missing_ok=True)
 
 
-def _digest_files(generation: Path) -> dict[str, tuple[int, str]]:
-    digests = {}
-    for file in sorted(generation.rglob("*")):
-        if file.is_file():
-            content = file.read_bytes()
-            name = file.relative_to(generation).as_posix()
-            digests[name] = (len(content), hashlib.sha256(content).hexdigest())
-    return digests
+def _file_names(generation: Path) -> list[str]:
+    return sorted(
+        file.relative_to(generation).as_posix() for file in generation.rglob("*") if file.is_file()
+    )
 
 
-def _checksum(document: dict[str, Any]) -> str:
-    canonical = json.dumps(document, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()
+def _checksummed(body: bytes) -> bytes:
+    """Put the sha256 of a JSON object's text, less its opening brace, in front of it."""
+    return f'{{"checksum": "{hashlib.sha256(body).hexdigest()}", '.encode() + body
 
 
 def _manifest_to_json(manifest: Manifest) -> dict[str, Any]:
@@ -349,7 +375,11 @@ def _manifest_to_json(manifest: Manifest) -> dict[str, Any]:
         if name not in ("catalogue", "problems")
     }
     state = manifest.catalogue
-    document["catalogue"] = None if state is None else asdict(state)
+    if state is not None:
+        files = [[file.path, file.size, file.modified] for file in state.files]
+        document["catalogue"] = {"path": state.path, "taken": state.taken, "files": files}
+    else:
+        document["catalogue"] = None
     document["problems"] = [
         {**asdict(problem), "path": None if problem.path is None else str(problem.path)}
         for problem in manifest.problems
@@ -360,7 +390,7 @@ def _manifest_to_json(manifest: Manifest) -> dict[str, Any]:
 def _manifest_from_json(document: dict[str, Any]) -> Manifest:
     state = document["catalogue"]
     if state is not None:
-        files = tuple(FileState(**file) for file in state["files"])
+        files = tuple(FileState(*file) for file in state["files"])
         state = CatalogueState(state["path"], state["taken"], files)
     problems = tuple(
         Problem(**{**problem, "path": None if problem["path"] is None else Path(problem["path"])})
@@ -369,7 +399,7 @@ def _manifest_from_json(document: dict[str, Any]) -> Manifest:
     return Manifest(
         **{
             **document,
-            "agents": tuple((name, digest, count) for name, digest, count in document["agents"]),
+            "approximate": document["approximate"] and tuple(document["approximate"]),
             "files": {name: (size, digest) for name, (size, digest) in document["files"].items()},
             "catalogue": state,
             "problems": problems,

@@ -20,6 +20,9 @@ _WORD = re.compile(r"[A-Za-z](?:\+\+|#)(?!\w)|[^\W_]+")
 _TERM = re.compile(r"[a-z](?:\+\+|#)(?!\w)|[^\W_]+")
 _UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u0e00-\u0e7f]+")
 
+WORDS_KEPT = 1 << 16
+"""Words whose terms are remembered; most words of a catalogue recur."""
+
 # Function words and the small talk of asking. They carry no hint of which agent is
 # meant, yet in a small catalogue even "the" can look rare.
 STOP_WORDS = frozenset({
@@ -32,11 +35,6 @@ STOP_WORDS = frozenset({
     "will", "with", "would", "you", "your", "yours", "am", "being", "having", "s", "t", "d", "ll",
     "m", "re", "ve", "don",
 })  # fmt: skip
-
-
-@lru_cache(maxsize=65536)
-def _stem(term: str) -> str:
-    return str(_stemmer().stemWord(term))
 
 
 @lru_cache(maxsize=1)
@@ -62,18 +60,25 @@ def tokenize(text: str) -> list[str]:
     normalised = unicodedata.normalize("NFKC", text)
     terms: list[str] = []
     for written in _WORD.findall(normalised):
-        # Searched again, for lower-casing can add a combining mark, which is no letter.
-        parts = _TERM.findall(_CASE_CHANGE.sub(" ", written).lower())
-        if len(parts) > 1:
-            parts = [*_TERM.findall(written.lower()), *parts]
-        for term in parts:
-            if term in STOP_WORDS:
-                continue
-            if term.isascii():
-                terms.append(_stem(term))
-            else:
-                terms.extend(_split_unspaced(term))
+        terms.extend(_terms_of(written))
     return terms
+
+
+@lru_cache(maxsize=WORDS_KEPT)
+def _terms_of(written: str) -> tuple[str, ...]:
+    # Searched again, for lower-casing can add a combining mark, which is no letter.
+    parts = _TERM.findall(_CASE_CHANGE.sub(" ", written).lower())
+    if len(parts) > 1:
+        parts = [*_TERM.findall(written.lower()), *parts]
+    terms: list[str] = []
+    for term in parts:
+        if term in STOP_WORDS:
+            continue
+        if term.isascii():
+            terms.append(_stemmer().stemWord(term))
+        else:
+            terms.extend(_split_unspaced(term))
+    return tuple(terms)
 
 
 def _split_unspaced(term: str) -> list[str]:

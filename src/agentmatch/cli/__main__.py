@@ -1,5 +1,5 @@
 """Run the command line as `python -m agentmatch.cli`."""
 
-from agentmatch.cli.main import main
+from agentmatch.cli.main import run
 
-main()
+run()

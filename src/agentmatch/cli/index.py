@@ -113,7 +113,10 @@ def _describe(folder: Path) -> dict[str, Any]:
         "model": manifest.encoder,
         "model_fingerprint": manifest.encoder_fingerprint,
         "dimension": manifest.dimension,
-        "agents": len(manifest.agents),
-        "passages": sum(count for _, _, count in manifest.agents),
+        "agents": manifest.agents,
+        "passages": manifest.passages,
+        "search": "exact"
+        if manifest.approximate is None
+        else f"approximate (recall@10 {manifest.approximate[1]:.3f})",
         "bytes": sum(size for size, _ in manifest.files.values()),
     }

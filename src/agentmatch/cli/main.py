@@ -2,21 +2,47 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
-from typing import Any
+from importlib import import_module
+from typing import Any, NoReturn
 
 import click
 
-from agentmatch.cli.catalogue import check, list_agents, show
-from agentmatch.cli.evaluate import compare, evaluate
-from agentmatch.cli.index import index, info
-from agentmatch.cli.match import explain, match
 from agentmatch.errors import AgentMatchError
 from agentmatch.version import __version__
 
+COMMANDS = {
+    "check": "catalogue:check",
+    "compare": "evaluate:compare",
+    "evaluate": "evaluate:evaluate",
+    "explain": "match:explain",
+    "index": "index:index",
+    "info": "index:info",
+    "list": "catalogue:list_agents",
+    "match": "match:match",
+    "show": "catalogue:show",
+}
+"""Each command's module and function; a module is loaded when its command is called."""
+
 
 class _Group(click.Group):
-    """Turn every expected failure into one line on stderr and exit status 1."""
+    """Load commands late, and turn every expected failure into one line and status 1."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return sorted(COMMANDS)
+
+    def get_command(
+        self,
+        ctx: click.Context,  # noqa: ARG002
+        cmd_name: str,
+    ) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, function = COMMANDS[cmd_name].partition(":")
+        command: click.Command = getattr(import_module(f"agentmatch.cli.{module}"), function)
+        return command
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -46,5 +72,22 @@ def main() -> None:
     """
 
 
-for command in (match, explain, list_agents, show, check, index, info, evaluate, compare):
-    main.add_command(command)
+def run() -> NoReturn:
+    """Run the command line as a program of its own.
+
+    Ends the process without Python's clean-up, which takes a fifth of a short command's
+    time: it unloads libraries and unmaps files, as the system does anyway. Nothing is lost,
+    for all files are closed and all locks released where they were opened, and what was
+    printed is flushed here.
+    """
+    try:
+        main()
+        status: str | int | None = 0
+    except SystemExit as end:
+        status = end.code
+    for stream in (sys.stdout, sys.stderr):
+        # It is None where nothing can be printed, or nobody reads any more.
+        if stream is not None:
+            with contextlib.suppress(OSError, ValueError):
+                stream.flush()
+    os._exit(status if isinstance(status, int) else int(status is not None))

@@ -1,16 +1,13 @@
-"""Lay out results for people: tables and panels (rich)."""
+"""Lay out results: as JSON, and for people as tables (rich, loaded only for these)."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-from rich.markup import escape
-from rich.padding import Padding
-from rich.table import Table
-from rich.text import Text
-
 if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
     from agentmatch.types import Agent, Explanation, Match, Result
 
 NARROW = 60
@@ -78,6 +75,9 @@ def explanation_json(explanation: Explanation) -> dict[str, Any]:
 
 def print_result(result: Result, console: Console) -> None:
     """Print the matches of one request with their evidence."""
+    from rich.markup import escape
+    from rich.table import Table
+
     if console.width < NARROW:
         for match in result.matches:
             _print_narrow(match, console)
@@ -95,6 +95,9 @@ def print_result(result: Result, console: Console) -> None:
 
 
 def _print_narrow(match: Match, console: Console) -> None:
+    from rich.padding import Padding
+    from rich.text import Text
+
     console.print(
         Text.assemble(
             (f"{match.rank} ", "dim"), (match.agent.name, "bold cyan"), f" {match.score:.2f}"
@@ -105,6 +108,9 @@ def _print_narrow(match: Match, console: Console) -> None:
 
 def _evidence(match: Match) -> Table:
     """Lay out the passages of a match, the similarity first."""
+    from rich.table import Table
+    from rich.text import Text
+
     lines = Table.grid(padding=(0, 1))
     lines.add_column(justify="right", no_wrap=True)
     lines.add_column(overflow="fold")
@@ -122,6 +128,10 @@ def _evidence(match: Match) -> Table:
 
 def print_explanation(explanation: Explanation, console: Console) -> None:
     """Print why an agent ranks where it does."""
+    from rich.padding import Padding
+    from rich.table import Table
+    from rich.text import Text
+
     match = explanation.match
     console.print(
         Text.assemble(
@@ -172,6 +182,9 @@ def print_explanation(explanation: Explanation, console: Console) -> None:
 
 def print_agents(agents: list[dict[str, Any]], console: Console) -> None:
     """Print the agents of a catalogue, one a line."""
+    from rich.markup import escape
+    from rich.table import Table
+
     table = Table(box=None, padding=(0, 2, 0, 0))
     table.add_column("agent", style="bold cyan", no_wrap=True)
     table.add_column("passages", justify="right")
@@ -185,6 +198,9 @@ def print_agents(agents: list[dict[str, Any]], console: Console) -> None:
 
 def print_agent(agent: Agent, console: Console) -> None:
     """Print everything that was read of one agent."""
+    from rich.markup import escape
+    from rich.text import Text
+
     console.print(Text.assemble((agent.name, "bold cyan"), f"  {agent.title}"))
     if agent.path is not None:
         console.print(Text(str(agent.path), style="dim"))

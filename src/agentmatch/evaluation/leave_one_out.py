@@ -220,7 +220,7 @@ def _entry(
 ) -> RunEntry:
     index = matcher.index
     ranking = []
-    for position in order(scores, [agent.name for agent in index.agents], depth):
+    for position in order(scores, index.names, depth):
         rows = index.rows(position)
         passages: Sequence[Passage] = index.passages[rows.start : rows.stop]
         near = similarities[rows.start : rows.stop]
