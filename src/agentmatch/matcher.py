@@ -37,6 +37,7 @@ from agentmatch.ranking import (
 from agentmatch.requests import PreparedRequest, prepare_request
 from agentmatch.snapshot import is_unchanged, take_snapshot
 from agentmatch.store import lock, read_index, write_index
+from agentmatch.tokens import tokenize
 from agentmatch.types import (
     Agent,
     CatalogueState,
@@ -56,6 +57,10 @@ EVIDENCE_LIMIT = 3
 
 RIVALS_LIMIT = 3
 """Agents that an explanation compares with."""
+
+CONFIDENCE_DECIMALS = 4
+"""Decimals of a probability. Scores vary in the seventh with the batch a request was
+encoded in, and a probability by some ten times that."""
 
 REQUEST_BLOCK = 64
 """Requests scored at a time, which bounds the memory that their scores take."""
@@ -381,7 +386,7 @@ class AgentMatcher:
                         ranking[:accepted],
                         reading.warnings,
                         ranking[accepted:],
-                        round(float(none[row]), 6),
+                        round(float(none[row]), CONFIDENCE_DECIMALS),
                     )
                 )
         return results
@@ -425,8 +430,10 @@ class AgentMatcher:
         scores: Scores,
         signals: Mapping[str, Scores],
     ) -> Features:
-        coverage = self._index.lexical_whole_text.coverage([item.text for item in prepared])
-        return features_of(scores, signals, coverage)
+        texts = [item.text for item in prepared]
+        bm25 = self._index.lexical_whole_text.scores(texts)
+        terms = [len(set(tokenize(text))) for text in texts]
+        return features_of(texts, scores, signals, bm25, terms)
 
     def signals(self, requests: Sequence[str]) -> dict[str, Scores]:
         """Compute every signal of every agent, for study and fitting.
@@ -529,7 +536,7 @@ class AgentMatcher:
                 )
                 for other in neighbours
             ),
-            confidence_none=round(none, 6),
+            confidence_none=round(none, CONFIDENCE_DECIMALS),
             abstained=self._refuses(none),
         )
 
@@ -580,7 +587,7 @@ class AgentMatcher:
             rank=rank,
             agent=self._index.agents[position],
             score=round(float(scores[position]), 6),
-            confidence=round(float(confidences[position]), 6),
+            confidence=round(float(confidences[position]), CONFIDENCE_DECIMALS),
             evidence=tuple(
                 Evidence(
                     self._index.passages[row].section,
