@@ -29,6 +29,7 @@ from agentmatch.evaluation.abstention import (
 )
 from agentmatch.evaluation.metrics import auroc
 from agentmatch.evaluation.request_sets import sample
+from agentmatch.features import Features
 from benchmarks.development import (
     DEFAULT_CATALOGUES,
     MIN_EXAMPLES,
@@ -65,6 +66,9 @@ No set tells how often users ask for what no agent does; the sets here have 0 to
 
 FULL_WEIGHT = 200
 """Requests from which on a set counts as much as any other."""
+
+FULL_WEIGHT_OF_NONE = 50
+"""Requests that no agent fits from which on they count in full."""
 
 SHRINKAGE = 0.02
 """Ridge penalty on weights of standardised features. With so few sets, weights that
@@ -111,8 +115,6 @@ class Answers:
 
     def confidence(self, calibration: Calibration) -> tuple[Array, Array]:
         """Return the confidence of the first agent and that of "none", each float64 [n]."""
-        from agentmatch.features import Features
-
         features = Features(self.request, self.agents)
         return calibration.confidence(features)[:, 0], calibration.confidence_none(features)
 
@@ -308,7 +310,7 @@ def _weights_of_fits(part: Answers) -> Array:
     some, none = int(part.fits.sum()), int((~part.fits).sum())
     weights = np.where(part.fits, (1 - SHARE_OF_NONE) / max(some, 1), SHARE_OF_NONE / max(none, 1))
     # A handful of "none" requests must not count as much as a hundred.
-    weights[~part.fits] *= min(1.0, none / 50)
+    weights[~part.fits] *= min(1.0, none / FULL_WEIGHT_OF_NONE)
     return np.asarray(weights * min(1.0, len(part) / FULL_WEIGHT), dtype=np.float64)
 
 
@@ -324,7 +326,8 @@ def fit_logistic(
         weights: float64 [n], what each row counts.
 
     Returns:
-        The model, of the highest likelihood less the ridge penalty.
+        The model: proportions of the weights by ridge regression, their scale and the
+        bias by maximum likelihood along that direction (Platt scaling).
     """
     from scipy.optimize import minimize
 
