@@ -331,6 +331,7 @@ def test_the_description_names_every_path_and_method(app: Starlette) -> None:
 
 
 TYPES = {
+    "boolean": bool,
     "object": dict,
     "array": list,
     "string": str,

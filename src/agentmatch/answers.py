@@ -16,6 +16,7 @@ def match_json(match: Match) -> dict[str, Any]:
         "title": match.agent.title,
         "path": None if match.agent.path is None else str(match.agent.path),
         "score": match.score,
+        "confidence": match.confidence,
         "evidence": [
             {
                 "section": evidence.section,
@@ -31,7 +32,10 @@ def result_json(result: Result) -> dict[str, Any]:
     """Return an answer as JSON values."""
     return {
         "request": result.request,
+        "abstained": result.abstained,
+        "confidence_none": result.confidence_none,
         "matches": [match_json(match) for match in result.matches],
+        "near_misses": [match_json(match) for match in result.near_misses],
         "warnings": list(result.warnings),
     }
 
@@ -50,20 +54,24 @@ def result_from_json(document: dict[str, Any]) -> Result:
     """
     return Result(
         document["request"],
-        tuple(
-            Match(
-                match["rank"],
-                Agent(
-                    match["agent"],
-                    title=match["title"],
-                    path=None if match["path"] is None else Path(match["path"]),
-                ),
-                match["score"],
-                tuple(Evidence(**evidence) for evidence in match["evidence"]),
-            )
-            for match in document["matches"]
-        ),
+        tuple(map(_match_from_json, document["matches"])),
         tuple(document["warnings"]),
+        tuple(map(_match_from_json, document["near_misses"])),
+        document["confidence_none"],
+    )
+
+
+def _match_from_json(match: dict[str, Any]) -> Match:
+    return Match(
+        match["rank"],
+        Agent(
+            match["agent"],
+            title=match["title"],
+            path=None if match["path"] is None else Path(match["path"]),
+        ),
+        match["score"],
+        tuple(Evidence(**evidence) for evidence in match["evidence"]),
+        match["confidence"],
     )
 
 
@@ -73,6 +81,8 @@ def explanation_json(explanation: Explanation) -> dict[str, Any]:
         "request": explanation.request,
         "agents": explanation.agents,
         "named": explanation.named,
+        "abstained": explanation.abstained,
+        "confidence_none": explanation.confidence_none,
         **match_json(explanation.match),
         "signals": [
             {

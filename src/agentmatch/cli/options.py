@@ -60,6 +60,13 @@ server_option = click.option(
     help="Ask a running 'agentmatch serve', which has its own agents and model.  "
     f"[default: ${SERVER_VARIABLE}, unless --agents, --model or --index is given]",
 )
+min_confidence_option = click.option(
+    "--min-confidence",
+    type=click.FloatRange(0, 1),
+    metavar="P",
+    help="Accept only agents of at least this confidence, 0 to 1; 0 accepts all.  [default: "
+    "accept all unless it is likely that no agent fits]",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 

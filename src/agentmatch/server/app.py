@@ -49,11 +49,13 @@ class MatchBody(NamedTuple):
     Attributes:
         requests: The requests.
         top_k: How many agents to return for each.
+        min_confidence: The least confidence of an accepted agent, or None.
         single: Whether one request was asked, not a list.
     """
 
     requests: list[str]
     top_k: int
+    min_confidence: float | None
     single: bool
 
 
@@ -83,7 +85,8 @@ def create_app(
         matcher = holder.matcher
         answers: list[dict[str, Any]] = []
         for start in range(0, len(body.requests), BLOCK):
-            answers += await run(_answer, matcher, body.requests[start : start + BLOCK], body.top_k)
+            block = body._replace(requests=body.requests[start : start + BLOCK])
+            answers += await run(_answer, matcher, block)
         return JSON(answers[0] if body.single else answers)
 
     async def list_agents(request: Request) -> Response:
@@ -146,7 +149,7 @@ def parse_match_body(data: bytes) -> MatchBody:
     """Read the body of `POST /match`.
 
     Args:
-        data: JSON: {"request": text} or {"requests": [texts]}, and perhaps "top_k".
+        data: JSON: {"request": text} or {"requests": [texts]}, perhaps "top_k", "min_confidence".
 
     Returns:
         What it asks.
@@ -161,10 +164,11 @@ def parse_match_body(data: bytes) -> MatchBody:
         raise HTTPException(400, f"the body is no JSON: {error}") from None
     if not isinstance(body, dict):
         raise HTTPException(400, 'the body must be an object such as {"request": "..."}')
-    unknown = sorted(body.keys() - {"request", "requests", "top_k"})
+    unknown = sorted(body.keys() - {"request", "requests", "top_k", "min_confidence"})
     if unknown:
         raise HTTPException(
-            400, f"unknown key {unknown[0]!r}; there are request, requests and top_k"
+            400,
+            f"unknown key {unknown[0]!r}; there are request, requests, top_k and min_confidence",
         )
     single = "request" in body
     if single == ("requests" in body):
@@ -190,7 +194,10 @@ def parse_match_body(data: bytes) -> MatchBody:
         except InvalidRequestError as error:
             place = "" if single else f"requests[{number}]: "
             raise HTTPException(422, f"{place}{error}") from None
-    return MatchBody(requests, top_k, single)
+    bar = body.get("min_confidence")
+    if bar is not None and (isinstance(bar, bool) or not isinstance(bar, (int, float))):
+        raise HTTPException(400, "min_confidence must be a number")
+    return MatchBody(requests, top_k, bar, single)
 
 
 async def _read_body(request: Request) -> bytes:
@@ -212,11 +219,10 @@ async def _read_body(request: Request) -> bytes:
     return bytes(body)
 
 
-def _answer(matcher: AgentMatcher, requests: list[str], top_k: int) -> list[dict[str, Any]]:
-    # More than there are agents means all of them.
-    return [
-        result_json(result) for result in matcher.match_many(requests, min(top_k, len(matcher)))
-    ]
+def _answer(matcher: AgentMatcher, body: MatchBody) -> list[dict[str, Any]]:
+    top_k = min(body.top_k, len(matcher))
+    results = matcher.match_many(body.requests, top_k, min_confidence=body.min_confidence)
+    return [result_json(result) for result in results]
 
 
 def _list_agents(matcher: AgentMatcher) -> Response:

@@ -46,12 +46,15 @@ class ServerClient:
         self._connection = kind(host, port, timeout=timeout)
         self._path = f"{parts.path.rstrip('/')}/match"
 
-    def match(self, request: str, top_k: int = TOP_K) -> Result:
+    def match(
+        self, request: str, top_k: int = TOP_K, *, min_confidence: float | None = None
+    ) -> Result:
         """Rank the agents for one request, as `AgentMatcher.match` does.
 
         Args:
             request: Free text.
             top_k: How many agents to return; all where there are fewer.
+            min_confidence: As `AgentMatcher.match` takes it.
 
         Returns:
             The best agents; of each only name, title and path are known.
@@ -60,14 +63,21 @@ class ServerClient:
             InvalidRequestError: The server cannot answer this request.
             ServerError: There is no server, or it failed.
         """
-        return self.match_many([request], top_k)[0]
+        return self.match_many([request], top_k, min_confidence=min_confidence)[0]
 
-    def match_many(self, requests: Sequence[str], top_k: int = TOP_K) -> list[Result]:
+    def match_many(
+        self,
+        requests: Sequence[str],
+        top_k: int = TOP_K,
+        *,
+        min_confidence: float | None = None,
+    ) -> list[Result]:
         """Rank the agents for many requests, as many at a time as the server takes.
 
         Args:
             requests: Free texts.
             top_k: How many agents to return for each.
+            min_confidence: As `AgentMatcher.match` takes it.
 
         Returns:
             One result a request, in order.
@@ -77,11 +87,14 @@ class ServerClient:
             ServerError: There is no server, or it failed.
         """
         results: list[Result] = []
+        options: dict[str, Any] = {"top_k": top_k}
+        if min_confidence is not None:
+            options["min_confidence"] = min_confidence
         for part in _parts(requests, requests_at_once(top_k)):
             if len(part) == 1:
-                answers = [self._post({"request": part[0], "top_k": top_k})]
+                answers = [self._post({"request": part[0], **options})]
             else:
-                answers = self._post({"requests": part, "top_k": top_k})
+                answers = self._post({"requests": part, **options})
             try:
                 found = [result_from_json(answer) for answer in answers]
             except (KeyError, TypeError):

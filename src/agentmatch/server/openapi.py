@@ -11,6 +11,7 @@ _TEXT: dict[str, Any] = {"type": "string"}
 _TEXT_OR_NULL: dict[str, Any] = {"type": ["string", "null"]}
 _TEXTS: dict[str, Any] = {"type": "array", "items": _TEXT}
 _COUNT: dict[str, Any] = {"type": "integer", "minimum": 0}
+_PROBABILITY: dict[str, Any] = {"type": "number", "minimum": 0, "maximum": 1}
 _TOP_K: dict[str, Any] = {
     "type": "integer",
     "minimum": 1,
@@ -104,14 +105,25 @@ def openapi_document() -> dict[str, Any]:
 
 def _schemas() -> dict[str, Any]:
     return {
-        "Request": _object({"request": {**_TEXT, "minLength": 1}, "top_k": _TOP_K}, ["request"]),
+        "Request": _object(
+            {"request": {**_TEXT, "minLength": 1}, "top_k": _TOP_K, "min_confidence": _PROBABILITY},
+            ["request"],
+        ),
         "Requests": _object(
-            {"requests": {**_TEXTS, "maxItems": MAX_REQUESTS}, "top_k": _TOP_K}, ["requests"]
+            {
+                "requests": {**_TEXTS, "maxItems": MAX_REQUESTS},
+                "top_k": _TOP_K,
+                "min_confidence": _PROBABILITY,
+            },
+            ["requests"],
         ),
         "Result": _object(
             {
                 "request": _TEXT,
+                "abstained": {"type": "boolean", "description": "No agent fits."},
+                "confidence_none": _PROBABILITY,
                 "matches": {"type": "array", "items": _ref("Match")},
+                "near_misses": {"type": "array", "items": _ref("Match")},
                 "warnings": _TEXTS,
             }
         ),
@@ -122,6 +134,7 @@ def _schemas() -> dict[str, Any]:
                 "title": _TEXT,
                 "path": _TEXT_OR_NULL,
                 "score": {"type": "number", "description": "Higher is better."},
+                "confidence": _PROBABILITY,
                 "evidence": {"type": "array", "items": _ref("Evidence")},
             }
         ),
