@@ -30,6 +30,7 @@ def match_json(match: Match) -> dict[str, Any]:
         "title": match.agent.title,
         "path": None if match.agent.path is None else str(match.agent.path),
         "score": match.score,
+        "confidence": match.confidence,
         "evidence": [
             {
                 "section": evidence.section,
@@ -45,7 +46,10 @@ def result_json(result: Result) -> dict[str, Any]:
     """Return an answer as JSON values."""
     return {
         "request": result.request,
+        "abstained": result.abstained,
+        "confidence_none": result.confidence_none,
         "matches": [match_json(match) for match in result.matches],
+        "near_misses": [match_json(match) for match in result.near_misses],
         "warnings": list(result.warnings),
     }
 
