@@ -2,7 +2,8 @@
 
     folder/
       manifest.json        the commit point: replaced in one step, last of all
-      generation-<id>/     vectors.faiss, agents.json, whole_text/, description/
+      generation-<id>/     vectors.faiss, agents.json, whole_text/, description/, and head/
+                           where the index was tuned
       .lock                held by the process that writes
 
 A manifest names one generation and the sha256 of each of its files. Whoever is killed
@@ -34,6 +35,8 @@ from agentmatch.index import AgentIndex, layout_of
 from agentmatch.lexical import LEXICAL_FORMAT, LexicalIndex
 from agentmatch.passages import PASSAGE_FORMAT, content_hash, passages_of
 from agentmatch.records import agent_from_json, agent_to_json
+from agentmatch.tuning.head import TunedHead
+from agentmatch.tuning.storage import describe_head, read_head, write_head
 from agentmatch.types import CatalogueState, FileState, Problem
 from agentmatch.version import __version__
 
@@ -67,6 +70,7 @@ class Manifest:
         files: For each file of the generation its size and sha256.
         catalogue: The files it was built from, or None where it was built from records.
         problems: What was wrong with those files.
+        head: What `describe_head` says of the head that it was tuned with, or None.
     """
 
     format: int
@@ -81,14 +85,16 @@ class Manifest:
     files: dict[str, tuple[int, str]]
     catalogue: CatalogueState | None
     problems: tuple[Problem, ...]
+    head: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
 class StoredIndex:
-    """Hold an index that was read from a folder, and its manifest."""
+    """Hold an index that was read from a folder, its manifest, and its head if any."""
 
     index: AgentIndex
     manifest: Manifest
+    head: TunedHead | None = None
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -145,7 +151,9 @@ def read_index(folder: Path) -> StoredIndex:
     for attempt in range(1, _READ_ATTEMPTS + 1):
         manifest = read_manifest(folder)
         try:
-            return StoredIndex(_read_generation(folder, manifest), manifest)
+            index = _read_generation(folder, manifest)
+            head = read_head(folder, manifest.generation, manifest.head)
+            return StoredIndex(index, manifest, head)
         except IndexCorruptError:
             # A writer may have swapped the generation since the manifest was read.
             if attempt == _READ_ATTEMPTS or _generation_now(folder) == manifest.generation:
@@ -209,6 +217,7 @@ def write_index(
     *,
     catalogue: CatalogueState | None = None,
     problems: tuple[Problem, ...] = (),
+    head: TunedHead | None = None,
 ) -> Manifest:
     """Write an index; readers see the former one until the last step.
 
@@ -219,6 +228,7 @@ def write_index(
         index: The index.
         catalogue: The files it was built from.
         problems: What was wrong with those files.
+        head: What was learned from labelled requests, if anything.
 
     Returns:
         The manifest.
@@ -240,6 +250,8 @@ def write_index(
     index.dense.save(generation / "vectors.faiss")
     index.lexical_whole_text.save(generation / "whole_text")
     index.lexical_description.save(generation / "description")
+    if head is not None:
+        write_head(generation, head)
     manifest = Manifest(
         format=INDEX_FORMAT,
         passage_format=PASSAGE_FORMAT,
@@ -258,6 +270,7 @@ def write_index(
         files=_digest_files(generation),
         catalogue=catalogue,
         problems=problems,
+        head=None if head is None else describe_head(head),
     )
     _write_manifest(folder, manifest)
     _clear_leftovers(folder, keep=generation.name)

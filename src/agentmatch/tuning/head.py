@@ -62,6 +62,29 @@ COMBINATION_PARTS = tuple(field.name for field in fields(Combination))
 
 
 @dataclass(frozen=True)
+class Observations:
+    """Hold how a matcher sees requests and what it answers.
+
+    Attributes:
+        texts: The requests as they were read.
+        vectors: float32 [requests, dimension], rows of unit length.
+        fused: float32 [requests, agents], zero-shot scores, names in requests ignored.
+        named: bool [requests, agents], agents that the request names.
+        scores: float32 [requests, agents], the scores that rank the agents.
+        confidences: float64 [requests, agents].
+        none: float64 [requests], the probability that no agent fits.
+    """
+
+    texts: tuple[str, ...]
+    vectors: Floats
+    fused: Floats
+    named: NDArray[np.bool_]
+    scores: Floats
+    confidences: NDArray[np.float64]
+    none: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
 class Evidence:
     """Hold what is known of requests before anything is weighed.
 
