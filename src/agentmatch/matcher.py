@@ -491,9 +491,7 @@ class AgentMatcher:
         self._head = head
         return report
 
-    def observe(
-        self, requests: Sequence[str], *, progress: Progress | None = None
-    ) -> Observations:
+    def observe(self, requests: Sequence[str], *, progress: Progress | None = None) -> Observations:
         """Say how requests are seen and answered, all agents at once, for study and fitting.
 
         Args:

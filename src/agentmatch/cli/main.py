@@ -11,6 +11,7 @@ from agentmatch.cli.catalogue import check, list_agents, show
 from agentmatch.cli.evaluate import compare, evaluate
 from agentmatch.cli.index import index, info
 from agentmatch.cli.match import explain, match
+from agentmatch.cli.tune import feedback, tune
 from agentmatch.errors import AgentMatchError
 from agentmatch.version import __version__
 
@@ -46,5 +47,17 @@ def main() -> None:
     """
 
 
-for command in (match, explain, list_agents, show, check, index, info, evaluate, compare):
+for command in (
+    match,
+    explain,
+    list_agents,
+    show,
+    check,
+    index,
+    info,
+    evaluate,
+    compare,
+    tune,
+    feedback,
+):
     main.add_command(command)

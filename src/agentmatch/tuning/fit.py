@@ -16,7 +16,7 @@ import hashlib
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -237,9 +237,10 @@ def fit_head(
         # What no agent fits is rare; the left-out ones of train help to draw the line.
         spare = left_out.take(np.flatnonzero(~train.gold.any(axis=1)))
     extra = None if dev is None else spare
-    judged, confidences = _cross_fit(rows, extra, probes, before, generator)
-    decision = _fit_decision(rows, extra, probes, generator)
-    if not _enough_none(rows, extra):
+    enough = _enough_none(rows, extra)
+    judged, confidences, bar = _cross_fit(rows, extra, probes, enough, generator)
+    decision = replace(_fit_decision(rows, extra, probes, generator), max_none=bar)
+    if not enough:
         notes.append(
             f"fewer than {MIN_NONE} labelled requests fit no agent (agents: []); requests of "
             "agents taken out of the catalogue stood in for them"
@@ -457,47 +458,55 @@ def _fit_decision(
         },
         correct,
     )
-    lost = MAX_LOST if enough else MAX_LOST_UNLABELLED
-    bar = float(np.quantile(1 - probability[correct], 1 - lost)) if correct.any() else 1.0
-    return Decision(combination, fits, untried_fits, right, bar)
+    return Decision(combination, fits, untried_fits, right, max_none=1.0)
 
 
 def _cross_fit(
     rows: _Rows,
     extra: _Rows | None,
     probes: _Probes,
-    before: Answers,
+    enough: bool,
     generator: np.random.Generator,
-) -> tuple[Quality, NDArray[np.float64]]:
-    """Judge each request with weights that were fitted without it.
+) -> tuple[Quality, NDArray[np.float64], float]:
+    """Judge each request with weights, and by a bar, that were fitted without it.
 
     Returns:
-        The quality, and each agent's confidence, float64 [requests, agents].
+        The quality, each agent's confidence, float64 [requests, agents], and the bar
+        that follows from all requests.
     """
     folds = np.empty(len(rows.gold), dtype=np.int64)
     # Requests that some agent fits and others are spread over the folds alike.
     for kind in (True, False):
         members = np.flatnonzero(rows.gold.any(axis=1) == kind)
         folds[generator.permutation(members)] = np.arange(len(members)) % FOLDS
-    first = before.first.copy()
-    none = np.empty(len(first))
-    refused = np.zeros(len(first), dtype=np.bool_)
+    first = np.zeros(len(folds), dtype=np.int64)
+    none = np.zeros(len(folds))
     confidences = np.zeros(rows.gold.shape)
     for fold in range(FOLDS):
         asked, others = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
         if not len(asked):
             continue
         fitted_on = rows.take(others) if len(others) else rows
-        decision = _fit_decision(
-            fitted_on, extra, probes.without(rows.source[asked]), generator
-        )
+        decision = _fit_decision(fitted_on, extra, probes.without(rows.source[asked]), generator)
         judgement = decision.judge(rows.evidence.take(asked))
         first[asked] = judgement.scores.argmax(axis=1)
         none[asked] = judgement.none
-        refused[asked] = judgement.none > decision.max_none
         confidences[asked] = judgement.confidences
-    top = confidences[np.arange(len(first)), first]
-    return measure(first, top, none, refused, rows.gold), confidences
+    every = np.arange(len(first))
+    correct = rows.gold[every, first]
+    refused = np.zeros(len(first), dtype=np.bool_)
+    for fold in range(FOLDS):
+        others = correct & (folds != fold)
+        refused[folds == fold] = none[folds == fold] > _bar(none[others], enough)
+    quality = measure(first, confidences[every, first], none, refused, rows.gold)
+    return quality, confidences, _bar(none[correct], enough)
+
+
+def _bar(none: NDArray[np.float64], enough: bool) -> float:
+    """Return the probability of "no agent fits" that few rightly answered requests exceed."""
+    if not len(none):
+        return 1.0
+    return float(np.quantile(none, 1 - (MAX_LOST if enough else MAX_LOST_UNLABELLED)))
 
 
 def _enough_none(rows: _Rows, extra: _Rows | None) -> bool:

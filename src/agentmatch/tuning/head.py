@@ -243,9 +243,7 @@ class TunedHead:
         terms = weigh_terms(count_terms(texts), self.term_weights)
         learned = np.zeros_like(fused)
         places = {name: column for column, name in enumerate(self.agents)}
-        known = [
-            (position, places[name]) for position, name in enumerate(names) if name in places
-        ]
+        known = [(position, places[name]) for position, name in enumerate(names) if name in places]
         scores = kernel_scores(
             vectors, terms, self.vectors, self.coefficients, self.by_term, self.settings
         )
@@ -357,9 +355,7 @@ def some_agent_fits(
     return np.asarray(1 - unlike * (1 - untried), dtype=np.float64)
 
 
-def agent_features(
-    logits: Floats, fits: NDArray[np.float64]
-) -> dict[str, NDArray[np.float64]]:
+def agent_features(logits: Floats, fits: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
     """Describe how likely each agent is right: its log-odds in a softmax, and that of `fits`.
 
     Args:

@@ -108,9 +108,7 @@ def _add_term_products(matrix: NDArray[np.float32], terms: SparseRows, share: fl
         matrix[:, rows] += np.float32(share) * (sparse @ sparse[rows].toarray().T)
 
 
-def term_coefficients(
-    terms: SparseRows, coefficients: NDArray[np.float32]
-) -> NDArray[np.float32]:
+def term_coefficients(terms: SparseRows, coefficients: NDArray[np.float32]) -> NDArray[np.float32]:
     """Sum the examples' coefficients by bucket, so that terms need no examples any more.
 
     Args:

@@ -17,6 +17,7 @@ from agentmatch.tuning.report import TuningReport
 if TYPE_CHECKING:
     from agentmatch.matcher import AgentMatcher
 
+
 def learn(
     matcher: AgentMatcher,
     requests: Sequence[LabelledRequest],

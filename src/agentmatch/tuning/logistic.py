@@ -13,9 +13,7 @@ from agentmatch.tuning.head import COMBINATION_PARTS, Combination, Evidence
 
 Values = NDArray[np.float64]
 
-PRIOR = Combination(
-    trained=12.0, zero_shot=12.0, untried_zero_shot=6.0, untried=0.0, named=12.0
-)
+PRIOR = Combination(trained=12.0, zero_shot=12.0, untried_zero_shot=6.0, untried=0.0, named=12.0)
 """Weights of a score where the labelled requests say nothing.
 
 A named agent comes first, as without tuning; the others are round numbers near what

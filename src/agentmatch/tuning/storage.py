@@ -66,7 +66,9 @@ def write_head(generation: Path, head: TunedHead) -> None:
     (folder / "head.json").write_text(text, encoding="utf-8", errors="surrogatepass")
 
 
-def read_head(folder: Path, generation: str, described: Mapping[str, Any] | None) -> TunedHead | None:
+def read_head(
+    folder: Path, generation: str, described: Mapping[str, Any] | None
+) -> TunedHead | None:
     """Read the head of an index whose files were checked already.
 
     Args:
@@ -85,7 +87,8 @@ def read_head(folder: Path, generation: str, described: Mapping[str, Any] | None
         return None
     if described.get("format") != HEAD_FORMAT:
         raise IndexFormatError(
-            folder, "tuned by a version of agentmatch with another format; run agentmatch tune again"
+            folder,
+            "tuned by a version of agentmatch with another format; run agentmatch tune again",
         )
     place = folder / generation / HEAD_FOLDER
     try:
