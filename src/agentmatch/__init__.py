@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     from agentmatch.feedback import feedback_file, record_feedback
     from agentmatch.matcher import AgentMatcher
     from agentmatch.parsing import parse_agent
+    from agentmatch.tuning.head import TunedHead
+    from agentmatch.tuning.report import DoubtfulLabel, Quality, TuningReport
     from agentmatch.types import (
         Agent,
         Catalogue,
@@ -59,8 +61,6 @@ if TYPE_CHECKING:
         Rival,
         Signal,
     )
-    from agentmatch.tuning.head import TunedHead
-    from agentmatch.tuning.report import DoubtfulLabel, Quality, TuningReport
 
 __all__ = [
     "Agent",

@@ -19,7 +19,6 @@ from agentmatch.cli.options import (
     show_notices,
 )
 
-
 if TYPE_CHECKING:
     from agentmatch.matcher import AgentMatcher
 

@@ -10,7 +10,8 @@ import numpy as np
 from agentmatch.errors import InvalidRequestError
 from agentmatch.evaluation.request_sets import LabelledRequest, require_known_agents
 from agentmatch.index import Progress
-from agentmatch.tuning.fit import SEED, Answers, Examples, fit_head
+from agentmatch.tuning.examples import Answers, Examples
+from agentmatch.tuning.fit import SEED, fit_head
 from agentmatch.tuning.head import TunedHead
 from agentmatch.tuning.report import TuningReport
 

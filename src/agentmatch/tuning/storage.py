@@ -101,10 +101,9 @@ def read_head(
             settings=KernelSettings(**document["settings"]),
             decision=Decision(
                 Combination(**decision["combination"]),
-                *(
-                    LogisticModel(decision[name]["bias"], decision[name]["weights"])
-                    for name in ("fits", "untried_fits", "right")
-                ),
+                fits=LogisticModel(**decision["fits"]),
+                untried_fits=LogisticModel(**decision["untried_fits"]),
+                right=LogisticModel(**decision["right"]),
                 max_none=decision["max_none"],
             ),
             encoder_fingerprint=document["encoder_fingerprint"],
