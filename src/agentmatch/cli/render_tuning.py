@@ -52,13 +52,13 @@ def print_tuning(report: TuningReport, console: Console) -> None:
     console.print(
         Text(f"{len(report.doubtful)} labels look wrong; all other requests say:", style="bold")
     )
-    for label in report.doubtful[:SHOWN_LABELS]:
-        labelled = ", ".join(label.labelled) or "no agent"
+    for doubt in report.doubtful[:SHOWN_LABELS]:
+        labelled = ", ".join(doubt.labelled) or "no agent"
         console.print(
             Text.assemble(
-                (f"{label.id} ", "bold"),
-                f"{labelled} -> {label.suggested} ({label.confidence:.2f}) ",
-                (_short(label.text), "dim"),
+                (f"{doubt.id} ", "bold"),
+                f"{labelled} -> {doubt.suggested} ({doubt.confidence:.2f}) ",
+                (_short(doubt.text), "dim"),
             )
         )
     if len(report.doubtful) > SHOWN_LABELS:

@@ -34,6 +34,10 @@ ASSUMED_NONE = 0.05
 MAX_LOST = 0.015
 """Share of the rightly answered requests that the bar for "no agent fits" may cost."""
 
+LEAST_BAR = 0.2
+"""No request is refused where it is more likely than four to one that some agent fits;
+few labelled requests can make a head too sure of itself."""
+
 MAX_LOST_UNLABELLED = 0.005
 """The same where no labelled request says what does not fit."""
 
@@ -67,7 +71,7 @@ def fit_decision(
     logits = weigh(probes.present.evidence, combination)[0]
     described = untried_features(probes.present.evidence, logits)
     there = np.flatnonzero(np.isfinite(described["score"]))
-    theirs = (probes.present.gold & (probes.present.evidence.lack == 1)).any(axis=1)
+    theirs = np.any(probes.present.gold & (probes.present.evidence.lack == 1), axis=1)
     untried_fits = fit_logistic(
         {name: values[there] for name, values in described.items()}, theirs[there]
     )
@@ -131,9 +135,11 @@ def _bar(none: NDArray[np.float64], enough: bool) -> float:
     """Return the probability of "no agent fits" that few rightly answered requests exceed."""
     if not len(none):
         return 1.0
-    return float(np.quantile(none, 1 - (MAX_LOST if enough else MAX_LOST_UNLABELLED)))
+    quantile = np.quantile(none, 1 - (MAX_LOST if enough else MAX_LOST_UNLABELLED))
+    return max(LEAST_BAR, float(quantile))
 
 
 def enough_none(rows: Rows, extra: Rows | None) -> bool:
+    """Tell whether labelled requests show well enough what no agent fits."""
     found = int((~rows.gold.any(axis=1)).sum())
     return found + (0 if extra is None else len(extra.gold)) >= MIN_NONE

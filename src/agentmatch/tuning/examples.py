@@ -84,6 +84,7 @@ class Rows:
     source: NDArray[np.int64]
 
     def take(self, rows: NDArray[np.int64]) -> Rows:
+        """Return some requests, in the order asked for."""
         return Rows(self.evidence.take(rows), self.gold[rows], self.source[rows])
 
     def without(self, sources: NDArray[np.int64]) -> Rows:
@@ -93,6 +94,7 @@ class Rows:
 
     @classmethod
     def join(cls, parts: Sequence[Rows]) -> Rows:
+        """Return the requests of several, one after the other."""
         return cls(
             Evidence.join([part.evidence for part in parts]),
             np.concatenate([part.gold for part in parts]),

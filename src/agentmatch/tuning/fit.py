@@ -210,18 +210,21 @@ def _doubtful(
         DoubtfulLabel(
             train.ids[row],
             train.texts[row],
-            tuple(names[column] for column in np.flatnonzero(train.gold[row])),
-            names[first[row]],
+            tuple(_labels(names, train.gold[row])),
+            names[int(first[row])],
             round(float(highest[row]), 4),
         )
-        for row in found
+        for row in found.tolist()
     ]
     return tuple(sorted(listed, key=lambda label: (-label.confidence, label.id)))
 
 
 def _hash(names: Sequence[str], train: Examples) -> str:
     rows = [
-        [text, [names[column] for column in np.flatnonzero(gold)]]
-        for text, gold in zip(train.texts, train.gold, strict=True)
+        [text, _labels(names, gold)] for text, gold in zip(train.texts, train.gold, strict=True)
     ]
     return hashlib.sha256(json.dumps(rows).encode("ascii")).hexdigest()
+
+
+def _labels(names: Sequence[str], gold: NDArray[np.bool_]) -> list[str]:
+    return [names[column] for column in np.flatnonzero(gold).tolist()]

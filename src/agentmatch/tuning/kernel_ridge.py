@@ -105,7 +105,9 @@ def _add_term_products(matrix: NDArray[np.float32], terms: SparseRows, share: fl
     sparse = csr_matrix((terms.values, terms.columns, terms.offsets), shape=shape)
     for start in range(0, len(terms), _BLOCK):
         rows = slice(start, start + _BLOCK)
-        matrix[:, rows] += np.float32(share) * (sparse @ sparse[rows].toarray().T)
+        # SciPy would otherwise copy the block once a column.
+        block = np.ascontiguousarray(sparse[rows].toarray().T)
+        matrix[:, rows] += np.float32(share) * (sparse @ block)
 
 
 def term_coefficients(terms: SparseRows, coefficients: NDArray[np.float32]) -> NDArray[np.float32]:

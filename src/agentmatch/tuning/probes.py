@@ -43,6 +43,7 @@ class Probes:
     gone: Rows
 
     def without(self, sources: NDArray[np.int64]) -> Probes:
+        """Return the requests that are none of these train requests."""
         return Probes(self.present.without(sources), self.gone.without(sources))
 
 
