@@ -20,6 +20,7 @@ from agentmatch.tuning.report import Quality, measure
 from benchmarks.baselines import semantic_router
 from benchmarks.run import RESULTS, default_cache, machine, say, versions, write_result
 from benchmarks.sets import DEFAULT_DATA, OWN_SET, BenchmarkSet, find_sets, hash_requests
+from benchmarks.task import build_task
 from benchmarks.vectors import CachedEncoder
 
 SETS = ("clinc150", "banking77", "healthcare_routing", OWN_SET)
@@ -179,10 +180,10 @@ def run_peer(
 ) -> dict[str, Any]:
     """Measure semantic-router with the same requests and vectors.
 
-    Its routes' utterances are the labelled requests, and its `fit` calibrates on the dev
-    requests; where there are none, on a fifth of the train requests, by a router that has
-    the other four fifths. Its bar for "no route" loses the same share of the requests
-    answered rightly as ours.
+    Its routes' utterances are the agents' passages and the labelled requests. Its `fit`
+    calibrates on the dev requests; where there are none, on a fifth of the train
+    requests, by a router that has the other four fifths. Its bar for "no route" loses the
+    same share of the requests answered rightly as ours.
 
     Args:
         setting: The setting.
@@ -199,6 +200,11 @@ def run_peer(
         return {"excluded": str(error)}
     test = benchmark.split("test")
     names = [agent.name for agent in benchmark.agents]
+    task = build_task(AgentMatcher(benchmark.agents, encoder=encoder), test[:1])
+    passages = [
+        (task.names[owner], text)
+        for owner, text in zip(task.owners.tolist(), task.passages, strict=True)
+    ]
     drawn: dict[str, list[Quality]] = {}
     for number, train in enumerate(draws(setting, benchmark)):
         if number == PEER_SEEDS:
@@ -211,8 +217,8 @@ def run_peer(
             utterances = [train[row] for row in order[len(train) // 5 :]]
         job = semantic_router.FitJob(
             names=names,
-            utterances=_pairs(train),
-            fit_utterances=_pairs(utterances),
+            utterances=passages + _pairs(train),
+            fit_utterances=passages + _pairs(utterances),
             fit_queries=[(request.text, request.agents) for request in held_out],
             queries=[request.text for request in test],
         )

@@ -13,6 +13,8 @@ from agentmatch.errors import InvalidRequestError
 FEEDBACK_VARIABLE = "AGENTMATCH_FEEDBACK"
 """Environment variable that names another feedback file."""
 
+_FLAGS = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
+
 FEEDBACK_TAG = "feedback"
 """The tag of every recorded request."""
 
@@ -81,7 +83,7 @@ def record_feedback(
     }
     # ASCII escapes keep lone surrogates, and line separators of Unicode, out of the file.
     line = json.dumps(record).encode("ascii") + b"\n"
-    descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
+    descriptor = os.open(path, _FLAGS, 0o666)
     try:
         # A line that someone left without its end must not swallow ours.
         if _is_cut_off(descriptor):

@@ -56,7 +56,7 @@ def fit_decision(
     # Whether any agent fits: labelled requests where there are enough that none fits.
     known = rows if extra is None else Rows.join([rows, extra])
     weights = np.ones(len(known.gold))
-    labels = known.gold.any(axis=1)
+    labels = np.asarray(known.gold.any(axis=1))
     enough = enough_none(rows, extra)
     if not enough and len(probes.gone.gold):
         known = Rows.join([known, probes.gone])
@@ -71,14 +71,15 @@ def fit_decision(
     logits = weigh(probes.present.evidence, combination)[0]
     described = untried_features(probes.present.evidence, logits)
     there = np.flatnonzero(np.isfinite(described["score"]))
-    theirs = np.any(probes.present.gold & (probes.present.evidence.lack == 1), axis=1)
+    hidden = probes.present.evidence.lack == 1
+    theirs = np.asarray(np.any(probes.present.gold & hidden, axis=1))
     untried_fits = fit_logistic(
         {name: values[there] for name, values in described.items()}, theirs[there]
     )
     logits = weigh(rows.evidence, combination)[0]
     probability = some_agent_fits(rows.evidence, logits, fits, untried_fits)
     first = logits.argmax(axis=1)
-    correct = rows.gold[np.arange(len(first)), first]
+    correct = np.asarray(rows.gold[np.arange(len(first)), first])
     features = agent_features(logits, probability)
     right = fit_logistic(
         {

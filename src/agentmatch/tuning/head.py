@@ -24,9 +24,6 @@ from agentmatch.tuning.terms import count_terms, weigh_terms
 
 Floats = NDArray[np.float32]
 
-HALF_TRUST = 1.0
-"""Examples at which `lack` has fallen to a half."""
-
 UNTRIED = 0.5
 """Agents of more `lack` than this count as having no examples."""
 
@@ -261,8 +258,8 @@ class TunedHead:
 
 
 def lack_of_examples(counts: NDArray[np.int64]) -> Floats:
-    """Return 1 for an agent without examples, a half at `HALF_TRUST`, towards 0 with many."""
-    return np.asarray(HALF_TRUST / (HALF_TRUST + counts), dtype=np.float32)
+    """Return 1 for an agent without examples, a quarter with one, a ninth with two."""
+    return np.asarray(1 / (1.0 + counts) ** 2, dtype=np.float32)
 
 
 def nearest_similarity(vectors: Floats, examples: Floats, *, leave_out: bool = False) -> Floats:

@@ -23,6 +23,9 @@ PRIOR_SPREAD = 8.0
 """How far weights stray from the prior for one nat of log-likelihood (a Gaussian's
 standard deviation): a handful of requests moves them little, hundreds decide."""
 
+LEAST_ZERO_SHOT = 1.0
+"""The zero-shot score never drops out: agents that are added later live by it."""
+
 LOGISTIC_PENALTY = 1.0
 """Ridge on the weights of standardised features, as scikit-learn's C = 1."""
 
@@ -36,7 +39,7 @@ def fit_combination(evidence: Evidence, gold: NDArray[np.bool_]) -> Combination:
             agents share the probability.
 
     Returns:
-        The weights; all but `untried` are 0 or more.
+        The weights; all but `untried` are 0 or more, `zero_shot` is never 0.
     """
     from scipy.optimize import minimize
 
@@ -59,7 +62,8 @@ def fit_combination(evidence: Evidence, gold: NDArray[np.bool_]) -> Combination:
         value = -float(np.log(total).sum()) + 0.5 * float(off @ off)
         return value, gradient + off / PRIOR_SPREAD
 
-    bounds = [(None if name == "untried" else 0.0, None) for name in COMBINATION_PARTS]
+    lowest = {"untried": None, "zero_shot": LEAST_ZERO_SHOT}
+    bounds = [(lowest.get(name, 0.0), None) for name in COMBINATION_PARTS]
     found = minimize(loss, prior, jac=True, method="L-BFGS-B", bounds=bounds)
     return Combination(*(float(weight) for weight in found.x))
 

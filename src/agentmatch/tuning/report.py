@@ -124,8 +124,8 @@ def measure(
     """
     from agentmatch.evaluation.metrics import auroc
 
-    fitting = gold.any(axis=1)
-    right = gold[np.arange(len(gold)), first]
+    fitting = np.asarray(gold.any(axis=1))
+    right = np.asarray(gold[np.arange(len(gold)), first])
     both = 0 < int(fitting.sum()) < len(fitting)
     return Quality(
         accuracy=_mean(right[fitting]),

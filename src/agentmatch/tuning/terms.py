@@ -77,7 +77,9 @@ def count_terms(texts: Sequence[str]) -> SparseRows:
     Returns:
         One row a text, columns below `BUCKETS`.
     """
-    offsets, columns, counts = [0], [], []
+    offsets = [0]
+    columns: list[int] = []
+    counts: list[int] = []
     for text in texts:
         buckets: dict[int, int] = {}
         for term in _terms(text):
