@@ -95,7 +95,7 @@ def run(arguments: argparse.Namespace) -> int:
         matcher = AgentMatcher(benchmark.agents, encoder=cached)
         row = run_setting(setting, benchmark, matcher)
         if not arguments.no_peer:
-            row["semantic_router"] = run_peer(setting, benchmark, cached, arguments.cache)
+            row["peer"] = run_peer(setting, benchmark, cached, arguments.cache)
         cached.save()
         _keep(file, setting, row)
         gc.collect()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -28,22 +28,16 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             *requests_for(list(TRADES), 4, none=8, seed=1, split="dev"),
         ],
     )
-    # By nothing but chance: texts of one agent with labels of the next.
     names = list(TRADES)
     shifted = dict(zip(names, [*names[1:], names[0]], strict=True))
     write(
         tmp_path / "wrong.jsonl",
         [
             *(
-                LabelledRequest(f"t{name}{n}", f"{TRADES[name][n]} {n}", (shifted[name],), "train")
-                for name in names
-                for n in range(3)
+                replace(request, agents=(shifted[request.agents[0]],))
+                for request in requests_for(names, 4)
             ),
-            *(
-                LabelledRequest(f"d{name}{n}", TRADES[name][n], (name,), "dev")
-                for name in names
-                for n in range(3)
-            ),
+            *requests_for(names, 4, seed=1, split="dev"),
         ],
     )
     return tmp_path

@@ -204,15 +204,14 @@ def test_wrong_labels_are_listed(matcher: AgentMatcher) -> None:
     assert set(listed) <= {"swapped", requests[60].id}
 
 
-def test_labels_of_noise_are_no_improvement(matcher: AgentMatcher) -> None:
+def test_a_worse_head_than_the_former_is_told_apart(matcher: AgentMatcher) -> None:
+    dev = requests_for(list(TRADES), 6, seed=7, split="dev")
+    assert matcher.tune(requests_for(list(TRADES), 12), dev).better
     generator = random.Random(3)
-    names = list(TRADES)
-    texts = [TRADES[name][1] + f" {number}" for name in names for number in range(8)]
     noise = [
-        LabelledRequest(str(row), text, (generator.choice(names),))
-        for row, text in enumerate(texts)
+        LabelledRequest(request.id, request.text, (generator.choice(list(TRADES)),))
+        for request in requests_for(list(TRADES), 6)
     ]
-    dev = [LabelledRequest(f"d{name}", TRADES[name][2], (name,)) for name in names]
     assert not matcher.tune(noise, dev).better
 
 
