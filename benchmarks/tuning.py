@@ -31,6 +31,9 @@ SHOTS = 10
 SEEDS = 5
 """Draws of the few-shot settings; their means are reported."""
 
+LOGISTIC_C = 30.0
+"""Inverse ridge of the logistic regression, as in `benchmarks.baselines.dense`."""
+
 PEER_SEEDS = 1
 """Draws that semantic-router is measured on, which takes minutes each."""
 
@@ -117,11 +120,12 @@ def run_setting(setting: Setting, benchmark: BenchmarkSet, matcher: AgentMatcher
     dev = benchmark.split(setting.dev) if setting.dev else None
     matcher.use_head(None)
     zero_shot = quality_of(matcher, test)
-    drawn, seconds, learned = [], [], []
+    drawn, seconds, learned, plain = [], [], [], []
     for train in draws(setting, benchmark):
         matcher.use_head(None)
         report = matcher.tune(train, dev)
         drawn.append(quality_of(matcher, test))
+        plain.append(logistic_accuracy(matcher, train, test))
         seconds.append(report.seconds)
         learned.append(report.requests)
         say(f"{setting.set_name} {setting.name}: held out {report.after}, test {drawn[-1]}")
@@ -135,6 +139,7 @@ def run_setting(setting: Setting, benchmark: BenchmarkSet, matcher: AgentMatcher
         "draws": len(drawn),
         "seconds": round(float(np.mean(seconds)), 1),
         "zero_shot": _rounded(asdict(zero_shot)),
+        "logistic_regression": round(float(np.mean(plain)), 5),
         "tuned": mean_quality(drawn),
         "tuned_draws": [_rounded(asdict(quality)) for quality in drawn],
     }
@@ -164,6 +169,21 @@ def quality_of(matcher: AgentMatcher, requests: Sequence[LabelledRequest]) -> Qu
     asked = examples_of(matcher, requests)
     answers = asked.before
     return measure(answers.first, answers.confidence, answers.none, answers.refused, asked.gold)
+
+
+def logistic_accuracy(
+    matcher: AgentMatcher, train: Sequence[LabelledRequest], test: Sequence[LabelledRequest]
+) -> float:
+    """Return the accuracy of logistic regression (C = 30) on the vectors alone."""
+    from sklearn.linear_model import LogisticRegression
+
+    pairs = [(request.text, name) for request in train for name in request.agents]
+    model = LogisticRegression(C=LOGISTIC_C, max_iter=1000)
+    model.fit(matcher.encode([text for text, _ in pairs]), [name for _, name in pairs])
+    fitting = [request for request in test if request.agents]
+    chosen = model.predict(matcher.encode([request.text for request in fitting]))
+    right = [name in request.agents for name, request in zip(chosen, fitting, strict=True)]
+    return sum(right) / len(right)
 
 
 def mean_quality(qualities: Sequence[Quality]) -> dict[str, float | None]:

@@ -57,6 +57,9 @@ def tuning_table(document: Mapping[str, Any] | None) -> str:
             ]
             lines.append(f"| {' | '.join([head, label, *cells])} |")
             head = ""
+        if row.get("logistic_regression") is not None:
+            accuracy = _percent(row["logistic_regression"])
+            lines.append(f"|  | logistic regression on the vectors | {accuracy} | | | | | | |")
     return "\n".join(lines)
 
 
