@@ -116,7 +116,9 @@ def held_out_examples(name: str, agents: Sequence[Agent], encoder: Encoder) -> S
             for agent in agents
             if len(agent.example_tasks) > k
         ]
-        parts.append(signal_set(name, AgentMatcher(_without(agents, k), encoder=encoder), requests))
+        parts.append(
+            signal_set(name, AgentMatcher(without_example(agents, k), encoder=encoder), requests)
+        )
     return SignalSet(
         name,
         {
@@ -128,7 +130,8 @@ def held_out_examples(name: str, agents: Sequence[Agent], encoder: Encoder) -> S
     )
 
 
-def _without(agents: Iterable[Agent], k: int) -> list[Agent]:
+def without_example(agents: Iterable[Agent], k: int) -> list[Agent]:
+    """Take the k-th example task, counted from 0, from every agent."""
     return [
         replace(agent, example_tasks=agent.example_tasks[:k] + agent.example_tasks[k + 1 :])
         for agent in agents

@@ -103,6 +103,8 @@ def generate(folder: Path) -> dict[str, str]:
     blocks["fusion"] = fusion_table(_read(folder / "fusion.json"))
     blocks["fusion_verdict"] = fusion_sentence(_read(folder / "fusion.json"))
     blocks["tuning"] = tuning_table(_read(folder / "tuning.json"))
+    blocks["calibration"] = calibration_table(_read(folder / "calibration.json"))
+    blocks["bars"] = bars_table(_read(folder / "calibration.json"))
     blocks["provenance"] = provenance(results)
     return blocks
 
@@ -326,6 +328,68 @@ def fusion_sentence(document: Mapping[str, Any] | None) -> str:
         f"{ahead} of {len(gains)} and behind on {behind}, by {min(gains):+.1f} to "
         f"{max(gains):+.1f} points."
     )
+
+
+def calibration_table(document: Mapping[str, Any] | None) -> str:
+    """Make the table of how confidences fare on sets that they were not fitted on."""
+    if document is None:
+        return "Not measured yet."
+
+    def number(value: float | None) -> str:
+        return "" if value is None else f"{value:.3f}"
+
+    body = [
+        [
+            row["left_out"],
+            row["splits"],
+            f"{row['requests']:,}",
+            str(row["none"]),
+            number(row.get("auroc_none")),
+            number(row.get("fpr@95tpr")),
+            _percent(row.get("none_recall")),
+            _percent(row["in_scope_refused"]),
+            number(row["accuracy"]),
+            number(row["mean_confidence"]),
+            number(row["ece"]),
+            number(row["brier"]),
+        ]
+        for row in document["left_out"]
+    ]
+    heads = [
+        "left-out set",
+        "splits",
+        "requests",
+        "none fits",
+        "AUROC none",
+        "FPR@95TPR",
+        "none refused",
+        "others refused",
+        "accuracy@1",
+        "mean confidence",
+        "ECE",
+        "Brier",
+    ]
+    return _table(heads, body)
+
+
+def bars_table(document: Mapping[str, Any] | None) -> str:
+    """Make the table of what each bar costs and brings on train and dev requests."""
+    if document is None:
+        return "Not measured yet."
+    sets = list(document["bars"][0]["none_recall"])
+    chosen = document["fitted"]["max_none"]
+    body = [
+        [
+            f"**{row['max_none']:.2f}**" if row["max_none"] == chosen else f"{row['max_none']:.2f}",
+            _percent(max(row["right_refused"].values())),
+            *(
+                f"{_percent(row['none_recall'][name])} / {_percent(row['in_scope_refused'][name])}"
+                for name in sets
+            ),
+        ]
+        for row in document["bars"]
+    ]
+    return _table(["bar", "right ones refused, worst set", *sets], body)
 
 
 def provenance(results: Results) -> str:

@@ -48,7 +48,7 @@ def documents(result: Result) -> Any:
 def test_match_prints_agents_with_evidence(agents: Path) -> None:
     output = run("match", REQUEST, "--agents", agents, "-k", "2").stdout
     lines = output.splitlines()
-    assert lines[0].split() == ["#", "agent", "score", "because"]
+    assert lines[0].split() == ["#", "agent", "confidence", "because"]
     assert lines[1].split()[:2] == ["1", "plumber"]
     assert "A tap drips all night" in " ".join(output.split())
     assert sum(name in output for name in TRADES) == 2
@@ -75,7 +75,7 @@ def test_tables_fit_the_terminal(agents: Path, width: int, monkeypatch: pytest.M
         assert "plumber" in output
 
 
-def stream(agents: Path, text: bytes) -> subprocess.CompletedProcess[bytes]:
+def stream(agents: Path, text: bytes, *options: str) -> subprocess.CompletedProcess[bytes]:
     script = (
         f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
         "from conftest import HashingEncoder\n"
@@ -84,7 +84,8 @@ def stream(agents: Path, text: bytes) -> subprocess.CompletedProcess[bytes]:
         "from agentmatch.cli import main\n"
         "main(sys.argv[1:])\n"
     )
-    arguments = [sys.executable, "-c", script, "match", "-", "--agents", str(agents), "-k", "1"]
+    command = ["match", "-", "--agents", str(agents), "-k", "1", *options]
+    arguments = [sys.executable, "-c", script, *command]
     return subprocess.run(arguments, input=text, capture_output=True, check=False)
 
 
@@ -292,3 +293,38 @@ def test_a_closed_pipe_is_no_error(agents: Path) -> None:
     )
     assert done.stdout == "[\n"
     assert not done.stderr
+
+
+def test_a_bar_that_none_reaches_is_no_failure(agents: Path) -> None:
+    result = run("match", REQUEST, "--agents", agents, "--min-confidence", "1", "--json")
+    answer = documents(result)
+    assert answer["abstained"] is True
+    assert answer["matches"] == []
+    assert [match["rank"] for match in answer["near_misses"]] == [1, 2, 3, 4, 5]
+    assert 0 <= answer["confidence_none"] <= 1
+    assert "no agent fits (plumber is nearest with" in result.stderr
+
+
+def test_near_misses_are_shown(agents: Path) -> None:
+    output = run("match", REQUEST, "--agents", agents, "--min-confidence", "1").stdout
+    assert output.splitlines()[0] == "Near misses"
+    assert "plumber" in output
+
+
+def test_confidences_are_shown(agents: Path) -> None:
+    answer = documents(run("match", REQUEST, "--agents", agents, "--json"))
+    assert answer["abstained"] is False
+    assert answer["near_misses"] == []
+    best = answer["matches"][0]
+    table = run("match", REQUEST, "--agents", agents).stdout
+    assert f"{best['confidence']:.0%}" in table.splitlines()[1]
+    explained = run("explain", REQUEST, "plumber", "--agents", agents).stdout
+    assert f"Confidence {best['confidence']:.0%} that it is a right agent" in explained
+
+
+def test_lines_of_standard_input_have_the_bar(agents: Path) -> None:
+    done = stream(agents, f"{REQUEST}\n\n".encode(), "--min-confidence", "1")
+    first, second = map(json.loads, done.stdout.splitlines())
+    assert first["abstained"] is True
+    assert second["error"] == "the line is empty"
+    assert "abstained" not in second

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from agentmatch.cli import main
-from agentmatch.evaluation.metrics import METRICS
+from agentmatch.evaluation.metrics import LOWER_IS_BETTER, METRICS
 from agentmatch.evaluation.runs import Run
 from conftest import HashingEncoder
 
@@ -63,7 +63,11 @@ def test_json_holds_every_metric(folder: Path) -> None:
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout)
     assert (found["n"], found["requests"], found["out_of_scope"]) == (3, 4, 1)
-    assert set(found["metrics"]) == set(METRICS) - {"rprec", "exact_set"}
+    assert set(found["metrics"]) == {*METRICS, *LOWER_IS_BETTER} - {
+        "rprec",
+        "exact_set",
+        "none_precision",
+    }
     accuracy = found["metrics"]["accuracy@1"]
     assert accuracy["value"] == pytest.approx(2 / 3)
     assert 0 <= accuracy["low"] <= accuracy["value"] <= accuracy["high"] <= 1

@@ -111,7 +111,8 @@ def test_one_right_agent_has_no_set_metrics() -> None:
 def test_empty_ranking_counts_zero() -> None:
     metrics = per_request_metrics([], {"a", "b"})
     assert set(metrics.values()) == {0.0}
-    assert {*metrics, "auroc"} == set(METRICS)
+    refusals = {"auroc", "answered_accuracy", "none_recall", "none_precision"}
+    assert {*metrics, *refusals} == set(METRICS)
 
 
 @pytest.mark.parametrize(("ranking", "gold"), [(["a"], set()), (["a", "a"], {"a"})])

@@ -236,9 +236,15 @@ def test_more_requests_than_the_limit_are_thinned_evenly(
     assert "only 20 of 60" in report.notes[0]
 
 
-def test_one_agent_alone_can_be_tuned() -> None:
+@pytest.mark.parametrize("none", [0, 6])
+def test_one_agent_alone_can_be_tuned(none: int) -> None:
     matcher = AgentMatcher([trade("baker")], encoder=HashingEncoder())
-    matcher.tune(requests_for(["baker"], 6, none=6))
+    matcher.tune(requests_for(["baker"], 6, none=none))
+    assert matcher.match("oven dough").ranking[0].agent.name == "baker"
+
+
+def test_a_single_labelled_request_is_enough(matcher: AgentMatcher) -> None:
+    matcher.tune([LabelledRequest("1", "oven dough", ("baker",))])
     assert matcher.match("oven dough").ranking[0].agent.name == "baker"
 
 

@@ -52,14 +52,15 @@ class LogisticModel:
             features: For each feature that has a weight an array; shapes broadcast.
 
         Returns:
-            float64, 0 to 1.
+            float64 of the shape that all features broadcast to, 0 to 1.
 
         Raises:
             KeyError: A feature that has a weight is missing.
         """
-        logits = np.asarray(self.bias, dtype=np.float64)
+        shape = np.broadcast_shapes(*(values.shape for values in features.values()))
+        logits = np.full(shape, self.bias, dtype=np.float64)
         for name, weight in self.weights.items():
-            logits = logits + weight * np.asarray(features[name], dtype=np.float64)
+            logits += weight * features[name]
         # The same function for both tails, without overflow.
         return np.asarray(0.5 * (1 + np.tanh(0.5 * logits)), dtype=np.float64)
 

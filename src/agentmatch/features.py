@@ -1,26 +1,50 @@
-"""Describe an answer by features that mean the same in every catalogue. Pure.
+"""Describe answers by features that mean the same in every catalogue. Pure.
 
-Calibration turns them into probabilities. They are computed from the signals that the
-ranking uses already, and cost next to nothing.
+Calibration turns them into probabilities (see `agentmatch.calibration`). They come from
+what the ranking computes anyway, and every one of them speaks *for* an agent: the more,
+the likelier.
+
+Features of a request, over all agents:
+
+- `whole_text`, `top_passages`: the highest of these two signals (see
+  `agentmatch.ranking`);
+- `words`: the highest BM25 score over the agents' whole texts, divided by the square
+  root of the number of the request's words, because it grows with them, and by the
+  logarithm of the number of agents, because a word's weight grows with that;
+- `other_script`: the share of the request's letters that are not Latin. The default
+  encoder reads English: a low similarity says little about Russian or Korean;
+- `named`: 1 where the request names an agent outright, else 0.
+
+Features of an agent within the answer:
+
+- `lead`: how far its score is above all others', 0 for all but the first;
+- `log_share`: the logarithm of its share in a softmax over all scores.
 """
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from agentmatch.ranking import Scores
+from agentmatch.ranking import NAME_MENTION_BONUS, Scores
 
 Values = NDArray[np.float64]
+
+REQUEST_FEATURES = ("whole_text", "top_passages", "words", "other_script", "named")
+"""The names of the features of a request."""
+
+AGENT_FEATURES = ("lead", "log_share")
+"""The names of the features of an agent."""
 
 TEMPERATURE = 0.05
 """Divides scores in the softmax over agents: a lead of 0.05 is a factor of e."""
 
 LEAD_CAP = 0.3
-"""A larger lead over the next agent says no more."""
+"""A larger lead says no more."""
 
 
 @dataclass(frozen=True)
@@ -36,29 +60,39 @@ class Features:
     agents: Mapping[str, Values]
 
 
-def features_of(scores: Scores, signals: Mapping[str, Scores], coverage: Scores) -> Features:
+def features_of(
+    texts: Sequence[str],
+    scores: Scores,
+    signals: Mapping[str, Scores],
+    bm25: Scores,
+    terms: Sequence[int],
+) -> Features:
     """Compute the features of answers.
 
     Args:
+        texts: The requests.
         scores: float32 [requests, agents], the scores that rank the agents.
         signals: For each signal float32 [requests, agents].
-        coverage: float32 [requests, agents], the share of the request's words that
-            each agent's text holds, rare words weighing more.
+        bm25: float32 [requests, agents], BM25 scores over the agents' whole texts.
+        terms: For each request the number of its different terms.
 
     Returns:
         The features.
     """
-    leads = _leads(scores.astype(np.float64))
-    similarity = np.maximum(signals["best_passage"], signals["whole_text"]).max(axis=1)
+    exact = scores.astype(np.float64)
+    length = np.sqrt(np.maximum(np.asarray(terms, dtype=np.float64), 1))
     return Features(
         request={
-            "similarity": similarity.astype(np.float64),
-            "coverage": coverage.max(axis=1).astype(np.float64),
+            "whole_text": signals["whole_text"].max(axis=1).astype(np.float64),
+            "top_passages": signals["top_passages"].max(axis=1).astype(np.float64),
+            "words": bm25.max(axis=1) / (length * np.log1p(scores.shape[1])),
+            "other_script": np.array([other_script(text) for text in texts], dtype=np.float64),
+            # Without the bonus for names a score is a mean of values of at most 1.
+            "named": (exact.max(axis=1) > NAME_MENTION_BONUS).astype(np.float64),
         },
         agents={
-            "lead": np.clip(leads, 0, LEAD_CAP),
-            "lag": np.clip(leads, -LEAD_CAP, 0),
-            "log_share": _log_shares(scores.astype(np.float64)),
+            "lead": _leads(exact),
+            "log_share": _log_shares(exact),
         },
     )
 
@@ -76,16 +110,33 @@ def concatenate(parts: Sequence[Features]) -> Features:
     )
 
 
+def other_script(text: str) -> float:
+    """Return the share of a text's letters that are not Latin, 0 to 1; 0 without letters.
+
+    Example:
+        >>> other_script("naïve Прог")
+        0.4444444444444444
+    """
+    if text.isascii():
+        return 0.0
+    letters = [character for character in text if character.isalpha()]
+    other = sum(
+        not character.isascii() and not unicodedata.name(character, "").startswith("LATIN")
+        for character in letters
+    )
+    return other / len(letters) if letters else 0.0
+
+
 def _leads(scores: Values) -> Values:
-    """Return each score less the best of all others; 0 where there is no other."""
+    """Return how far the first score is above all others, at the first; 0 elsewhere."""
     if scores.shape[1] < 2:
         return np.zeros_like(scores)
-    second, first = np.partition(scores, -2, axis=1)[:, -2:].T
-    others = np.where(scores == first[:, np.newaxis], second[:, np.newaxis], first[:, np.newaxis])
-    return np.asarray(scores - others, dtype=np.float64)
+    second = np.partition(scores, -2, axis=1)[:, -2:-1]
+    return np.asarray(np.clip(scores - second, 0, LEAD_CAP), dtype=np.float64)
 
 
 def _log_shares(scores: Values) -> Values:
     """Return the logarithm of each agent's share in a softmax over the scores."""
     logits = (scores - scores.max(axis=1, keepdims=True)) / TEMPERATURE
-    return np.asarray(logits - np.log(np.exp(logits).sum(axis=1, keepdims=True)), dtype=np.float64)
+    totals = np.log(np.exp(logits).sum(axis=1, keepdims=True))
+    return np.asarray(logits - totals, dtype=np.float64)

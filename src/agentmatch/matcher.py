@@ -38,6 +38,7 @@ from agentmatch.ranking import (
 from agentmatch.requests import PreparedRequest, prepare_request
 from agentmatch.snapshot import is_unchanged, take_snapshot
 from agentmatch.store import lock, read_index, write_index
+from agentmatch.tokens import tokenize
 from agentmatch.types import (
     Agent,
     CatalogueState,
@@ -63,6 +64,10 @@ EVIDENCE_LIMIT = 3
 
 RIVALS_LIMIT = 3
 """Agents that an explanation compares with."""
+
+CONFIDENCE_DECIMALS = 4
+"""Decimals of a probability. Scores vary in the seventh with the batch a request was
+encoded in, and a probability by some ten times that."""
 
 REQUEST_BLOCK = 64
 """Requests scored at a time, which bounds the memory that their scores take."""
@@ -406,7 +411,7 @@ class AgentMatcher:
                         ranking[:accepted],
                         reading.warnings,
                         ranking[accepted:],
-                        round(float(none[row]), 6),
+                        round(float(none[row]), CONFIDENCE_DECIMALS),
                     )
                 )
         return results
@@ -449,8 +454,10 @@ class AgentMatcher:
         scores: Scores,
         signals: Mapping[str, Scores],
     ) -> Features:
-        coverage = self._index.lexical_whole_text.coverage([item.text for item in prepared])
-        return features_of(scores, signals, coverage)
+        texts = [item.text for item in prepared]
+        bm25 = self._index.lexical_whole_text.scores(texts)
+        terms = [len(set(tokenize(text))) for text in texts]
+        return features_of(texts, scores, signals, bm25, terms)
 
     def tune(
         self,
@@ -646,7 +653,7 @@ class AgentMatcher:
                 )
                 for other in neighbours
             ),
-            confidence_none=round(none, 6),
+            confidence_none=round(none, CONFIDENCE_DECIMALS),
             abstained=self._refuses(none),
         )
 
@@ -758,7 +765,7 @@ class AgentMatcher:
             rank=rank,
             agent=self._index.agents[position],
             score=round(float(scores[position]), 6),
-            confidence=round(float(confidences[position]), 6),
+            confidence=round(float(confidences[position]), CONFIDENCE_DECIMALS),
             evidence=tuple(
                 Evidence(
                     self._index.passages[row].section,

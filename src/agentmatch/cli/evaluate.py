@@ -12,6 +12,7 @@ from agentmatch.cli.options import (
     encoding_progress,
     index_option,
     json_option,
+    min_confidence_option,
     model_option,
     notice,
     open_matcher,
@@ -74,6 +75,7 @@ def _minimums(
     show_default=True,
     help="Agents to keep for each request; ten at least are ranked.",
 )
+@min_confidence_option
 @index_option
 @model_option
 @click.option(
@@ -103,6 +105,7 @@ def evaluate(
     limit: int | None,
     seed: int,
     top_k: int,
+    min_confidence: float | None,
     index_path: str | None,
     model: str,
     leave_one_out: bool,
@@ -118,7 +121,13 @@ def evaluate(
         raise click.UsageError("give either --requests FILE or --leave-one-out")
     if split is not None and requests is None:
         raise click.UsageError("--split chooses among --requests")
-    run = _run(context, agents, requests, split, limit, seed, top_k, index_path, model)
+    if min_confidence is not None and leave_one_out:
+        raise click.UsageError(
+            "--min-confidence is a bar for --requests; examples are all answered"
+        )
+    run = _run(
+        context, agents, requests, split, limit, seed, top_k, min_confidence, index_path, model
+    )
     if output is not None:
         run.save(output)
         notice(f"run saved in {output}")
@@ -140,6 +149,7 @@ def _run(
     limit: int | None,
     seed: int,
     top_k: int,
+    min_confidence: float | None,
     index_path: str | None,
     model: str,
 ) -> Run:
@@ -155,7 +165,13 @@ def _run(
     matcher = open_matcher(agents, model, index_path, context)
     with encoding_progress("Answering requests") as progress:
         return evaluate_requests(
-            matcher, labelled, top_k=top_k, seed=seed, progress=progress, request_set=requests
+            matcher,
+            labelled,
+            top_k=top_k,
+            min_confidence=min_confidence,
+            seed=seed,
+            progress=progress,
+            request_set=requests,
         )
 
 

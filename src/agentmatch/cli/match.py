@@ -13,6 +13,7 @@ from agentmatch.cli.options import (
     agents_option,
     index_option,
     json_option,
+    min_confidence_option,
     model_option,
     notice,
     open_matcher,
@@ -39,6 +40,7 @@ _READ_BYTES = 1 << 16
     show_default=True,
     help="How many agents to return.",
 )
+@min_confidence_option
 @agents_option
 @model_option
 @index_option
@@ -48,12 +50,16 @@ def match(
     context: click.Context,
     request: str,
     top_k: int,
+    min_confidence: float | None,
     agents: str | None,
     model: str,
     index_path: str | None,
     as_json: bool,
 ) -> None:
     """Rank the agents that fit REQUEST, with the lines that say so.
+
+    Where it is likely that no agent fits, that is the answer, with the nearest agents
+    as near misses.
 
     With "-" for REQUEST, one request a line is read from standard input and each is
     answered at once with one line of JSON.
@@ -62,13 +68,15 @@ def match(
         use_one_blas_thread()
     matcher = open_matcher(agents, model, index_path, context)
     if request == "-":
-        failed = _stream(matcher, top_k)
+        failed = _stream(matcher, top_k, min_confidence)
         context.exit(1 if failed else 0)
-    from agentmatch.cli.render import print_result, result_json
+    from agentmatch.cli.render import print_result, refusal, result_json
 
-    result = matcher.match(request, top_k)
+    result = matcher.match(request, top_k, min_confidence=min_confidence)
     for warning in result.warnings:
         notice(warning)
+    if result.abstained:
+        notice(refusal(result, min_confidence))
     if as_json:
         print_json(result_json(result))
         return
@@ -110,7 +118,7 @@ def explain(
     print_explanation(explanation, Console())
 
 
-def _stream(matcher: AgentMatcher, top_k: int) -> int:
+def _stream(matcher: AgentMatcher, top_k: int, min_confidence: float | None) -> int:
     """Answer the lines of standard input; return how many could not be answered."""
     from agentmatch.cli.render import result_json
 
@@ -122,27 +130,36 @@ def _stream(matcher: AgentMatcher, top_k: int) -> int:
             if line.strip():
                 valid.append(number)
             else:
-                answers[number] = {"request": line, "matches": [], "error": "the line is empty"}
+                answers[number] = _failure(line, "the line is empty")
         try:
-            results = matcher.match_many([lines[number] for number in valid], top_k)
+            results = matcher.match_many(
+                [lines[number] for number in valid], top_k, min_confidence=min_confidence
+            )
             answers.update(zip(valid, map(result_json, results), strict=True))
         except InvalidRequestError:
             # One of them cannot be answered; find out which, without losing the others.
             for number in valid:
-                answers[number] = _answer(matcher, lines[number], top_k)
+                answers[number] = _answer(matcher, lines[number], top_k, min_confidence)
         for number in range(len(lines)):
             failed += "error" in answers[number]
             print_json(answers[number], indent=None)
     return failed
 
 
-def _answer(matcher: AgentMatcher, line: str, top_k: int) -> dict[str, object]:
+def _answer(
+    matcher: AgentMatcher, line: str, top_k: int, min_confidence: float | None
+) -> dict[str, object]:
     from agentmatch.cli.render import result_json
 
     try:
-        return result_json(matcher.match(line, top_k))
+        return result_json(matcher.match(line, top_k, min_confidence=min_confidence))
     except InvalidRequestError as error:
-        return {"request": line, "matches": [], "error": str(error)}
+        return _failure(line, str(error))
+
+
+def _failure(line: str, error: str) -> dict[str, object]:
+    """Answer a line that cannot be asked; that is no finding that no agent fits."""
+    return {"request": line, "matches": [], "near_misses": [], "error": error}
 
 
 def _available_lines(descriptor: int) -> Iterator[list[str]]:

@@ -52,6 +52,13 @@ index_option = click.option(
     metavar="PATH",
     help="Use an index that 'agentmatch index' built, instead of --agents and --model.",
 )
+min_confidence_option = click.option(
+    "--min-confidence",
+    type=click.FloatRange(0, 1),
+    metavar="P",
+    help="Accept only agents of at least this confidence, 0 to 1; 0 accepts all.  [default: "
+    "accept all unless it is likely that no agent fits]",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -60,6 +61,8 @@ def explanation_json(explanation: Explanation) -> dict[str, Any]:
         "request": explanation.request,
         "agents": explanation.agents,
         "named": explanation.named,
+        "abstained": explanation.abstained,
+        "confidence_none": explanation.confidence_none,
         **match_json(explanation.match),
         "signals": [
             {
@@ -80,28 +83,54 @@ def explanation_json(explanation: Explanation) -> dict[str, Any]:
     }
 
 
+def refusal(result: Result, min_confidence: float | None) -> str:
+    """Say in a line why a request is refused."""
+    if min_confidence is None:
+        reason = f"confidence {result.confidence_none:.0%} that none does"
+    else:
+        best = result.near_misses[0]
+        reason = f"{best.agent.name} is nearest with {best.confidence:.0%}"
+    return f"no agent fits ({reason}); --min-confidence 0 accepts all"
+
+
 def print_result(result: Result, console: Console) -> None:
-    """Print the matches of one request with their evidence."""
+    """Print the matches of one request with their evidence, refused ones below them."""
+    if result.matches:
+        _print_matches(result.matches, console)
+    if result.near_misses:
+        if result.matches:
+            console.print()
+        console.print(Text("Near misses", style="bold"))
+        _print_matches(result.near_misses, console)
+
+
+def _print_matches(matches: Sequence[Match], console: Console) -> None:
     if console.width < NARROW:
-        for match in result.matches:
+        for match in matches:
             _print_narrow(match, console)
         return
     table = Table(box=None, padding=(0, 2, 0, 0), show_edge=False)
     table.add_column("#", justify="right", style="dim", no_wrap=True)
     table.add_column("agent", style="bold cyan", no_wrap=True)
-    table.add_column("score", justify="right", no_wrap=True)
+    table.add_column("confidence", justify="right", no_wrap=True)
     table.add_column("because", overflow="fold", ratio=1)
-    for match in result.matches:
+    for match in matches:
         table.add_row(
-            str(match.rank), escape(match.agent.name), f"{match.score:.2f}", _evidence(match)
+            str(match.rank), escape(match.agent.name), _percent(match.confidence), _evidence(match)
         )
     console.print(table)
+
+
+def _percent(probability: float) -> str:
+    return f"{probability:.0%}"
 
 
 def _print_narrow(match: Match, console: Console) -> None:
     console.print(
         Text.assemble(
-            (f"{match.rank} ", "dim"), (match.agent.name, "bold cyan"), f" {match.score:.2f}"
+            (f"{match.rank} ", "dim"),
+            (match.agent.name, "bold cyan"),
+            f" {_percent(match.confidence)}",
         )
     )
     console.print(Padding(_evidence(match), (0, 0, 0, 2)))
@@ -133,6 +162,15 @@ def print_explanation(explanation: Explanation, console: Console) -> None:
             f" ranks {match.rank} of {explanation.agents} with score {match.score:.3f}",
         )
     )
+    console.print(
+        f"Confidence {_percent(match.confidence)} that it is a right agent, "
+        f"{_percent(explanation.confidence_none)} that no agent is."
+    )
+    if explanation.abstained:
+        console.print(
+            "So the answer is that no agent fits: even the best similarities and shared words "
+            "are weak for a request that some agent fits."
+        )
     if explanation.named:
         console.print("The request names this agent, which puts it first.")
     signals = Table(box=None, padding=(0, 2, 0, 0), title="What makes up the score")

@@ -57,7 +57,9 @@ def print_run(run: Run, console: Console) -> None:
     line = f"{len(run.entries)} {what}, {run.agents} agents, {run.encoder}"
     console.print(Text(line, style="bold"))
     if run.out_of_scope:
-        console.print(f"{run.out_of_scope} of them no agent fits; they count in auroc only")
+        console.print(
+            f"{run.out_of_scope} of them no agent fits; they are left out of ranking metrics"
+        )
     if run.failed:
         console.print(f"{run.failed} could not be answered; they count 0", style="red")
     metrics = _table("", ("metric", "value", "95 % interval"))

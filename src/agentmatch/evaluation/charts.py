@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from statistics import median
 
+from agentmatch.evaluation.abstention import Bin
 from agentmatch.evaluation.metrics import Interval
 
 WIDTH = 360
@@ -100,6 +101,83 @@ def curve(points: Sequence[Interval]) -> str:
     body.append(_text((left + right) / 2, bottom + 34, "k, agents looked at", "middle", "muted"))
     told = ", ".join(f"recall@{k} {point.value:.2f}" for k, point in numbered)
     return _svg("recall", bottom + 42, "Recall at each depth of the ranking", told, body)
+
+
+_LEFT, _RIGHT, _TOP, _BOTTOM = 36.0, WIDTH - 18.0, 14.0, 190.0
+
+
+def _unit_axes(across: str) -> list[str]:
+    """Draw a square of 0 to 1 both ways; the caption says what stands upright."""
+    body = []
+    for tick in (0, 0.25, 0.5, 0.75, 1):
+        x, y = _place(tick, tick)
+        label = f"{tick:.2f}".rstrip("0").rstrip(".")
+        body.append(f'<line class="grid" x1="{_LEFT}" x2="{_RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
+        body.append(_text(_LEFT - 6, y + 4, label, "end"))
+        body.append(_text(x, _BOTTOM + 17, label, "middle"))
+    body.append(_text((_LEFT + _RIGHT) / 2, _BOTTOM + 34, across, "middle", "muted"))
+    return body
+
+
+def _place(across: float, up: float) -> tuple[float, float]:
+    return _LEFT + (_RIGHT - _LEFT) * across, _BOTTOM - (_BOTTOM - _TOP) * up
+
+
+def reliability_diagram(bins: Sequence[Bin]) -> str:
+    """Draw how often answers of each confidence are right; on the diagonal all is true.
+
+    Args:
+        bins: The bins, least confident first.
+
+    Returns:
+        An SVG element.
+    """
+    body = _unit_axes("confidence of the first agent")
+    (x0, y0), (x1, y1) = _place(0, 0), _place(1, 1)
+    body.append(f'<line class="median" x1="{x0:.1f}" y1="{y0:.1f}" x2="{x1:.1f}" y2="{y1:.1f}"/>')
+    places = [_place(part.confidence, part.accuracy) for part in bins]
+    line = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
+    body.append(f'<polyline class="line" points="{line}"/>')
+    told = []
+    for part, (x, y) in zip(bins, places, strict=True):
+        label = f"{part.n} answers: confidence {part.confidence:.2f}, right {part.accuracy:.2f}"
+        told.append(label)
+        body.append(
+            f'<circle class="dot" cx="{x:.1f}" cy="{y:.1f}" r="3.2"><title>{label}</title></circle>'
+        )
+    return _svg("reliability", _BOTTOM + 42, "Reliability of confidence", "; ".join(told), body)
+
+
+def risk_coverage_curve(coverages: Sequence[float], risks: Sequence[float]) -> str:
+    """Draw the share of wrong answers as only the surest requests are answered.
+
+    Args:
+        coverages: Shares of requests that are answered, ascending.
+        risks: For each the share of these answers that is wrong.
+
+    Returns:
+        An SVG element.
+    """
+    body = _unit_axes("share of requests answered, surest first")
+    # No more points than the drawing has room for.
+    step = max(1, len(coverages) // WIDTH)
+    chosen = sorted({*range(0, len(coverages), step), len(coverages) - 1})
+    line = " ".join(
+        "{:.1f},{:.1f}".format(*_place(coverages[number], risks[number])) for number in chosen
+    )
+    body.append(f'<polyline class="line" points="{line}"/>')
+    told = []
+    for share in (0.25, 0.5, 0.75, 1.0):
+        number = next(place for place, value in enumerate(coverages) if value >= share - 1e-12)
+        label = f"{coverages[number]:.0%} answered: {risks[number]:.3f} wrong"
+        told.append(label)
+        x, y = _place(coverages[number], risks[number])
+        body.append(
+            f'<circle class="dot" cx="{x:.1f}" cy="{y:.1f}" r="3.2"><title>{label}</title></circle>'
+        )
+        anchor = "end" if share == 1 else "middle"
+        body.append(_text(x, y - 9, f"{risks[number]:.2f}", anchor, "value"))
+    return _svg("risk", _BOTTOM + 42, "Risk at each coverage", "; ".join(told), body)
 
 
 def histograms(kinds: Mapping[str, Sequence[float]]) -> str:

@@ -6,16 +6,17 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from agentmatch.errors import InvalidRequestError
+from agentmatch.evaluation.abstention import abstention_metrics
 from agentmatch.evaluation.breakdown import by_agent, by_tag, confusions
 from agentmatch.evaluation.metrics import (
     DEEPEST,
     RESAMPLES,
     Interval,
-    auroc_with_interval,
     mean_metrics,
     per_request_metrics,
     percentiles,
@@ -44,6 +45,7 @@ def evaluate(
     requests: Sequence[LabelledRequest],
     *,
     top_k: int = DEEPEST,
+    min_confidence: float | None = None,
     seed: int = 0,
     progress: Progress | None = None,
     request_set: str = "",
@@ -51,13 +53,16 @@ def evaluate(
     """Answer labelled requests one by one and measure the answers.
 
     Each request is encoded and ranked by itself, so that its latency is what a user
-    would wait for. A request that cannot be answered counts 0 in every metric.
+    would wait for. A request that cannot be answered counts 0 in every metric. Ranking
+    metrics see the whole ranking, also where the answer is that no agent fits; what
+    refusals cost and bring is measured apart.
 
     Args:
         matcher: The matcher.
         requests: Labelled requests with ids of their own.
         top_k: How many agents to keep for each request; at least ten are ranked, and as
             many as a request has right agents, because the metrics need them.
+        min_confidence: The bar of `AgentMatcher.match`; its default where left out.
         seed: Chooses the bootstrap samples of the intervals.
         progress: Called as requests are answered.
         request_set: The file the requests come from, for the record.
@@ -67,10 +72,11 @@ def evaluate(
 
     Raises:
         UnknownAgentError: A label is no agent of the catalogue; the message names all.
-        InvalidRequestError: There is no request, two have one id, or `top_k` is less
-            than 1.
+        InvalidRequestError: There is no request, two have one id, `top_k` is less
+            than 1, or `min_confidence` is not between 0 and 1.
     """
     check_options(requests, top_k)
+    check_min_confidence(min_confidence)
     require_known_agents(
         requests, {agent.name for agent in matcher.agents}, request_set or "requests"
     )
@@ -80,10 +86,12 @@ def evaluate(
     for number, request in enumerate(requests):
         if progress is not None:
             progress(number, len(requests))
-        entries.append(_answer(matcher, request, depth))
+        entries.append(_answer(matcher, request, depth, min_confidence))
     if progress is not None:
         progress(len(requests), len(requests))
-    return make_run(matcher, requests, entries, "requests", depth, seed, request_set)
+    return make_run(
+        matcher, requests, entries, "requests", depth, seed, request_set, min_confidence
+    )
 
 
 def check_options(requests: Sequence[LabelledRequest], top_k: int) -> None:
@@ -104,6 +112,16 @@ def check_options(requests: Sequence[LabelledRequest], top_k: int) -> None:
         seen.add(request.id)
 
 
+def check_min_confidence(min_confidence: float | None) -> None:
+    """Refuse a bar that is no probability.
+
+    Raises:
+        InvalidRequestError: It is not between 0 and 1.
+    """
+    if min_confidence is not None and not 0 <= min_confidence <= 1:
+        raise InvalidRequestError(f"min_confidence must be 0 to 1, not {min_confidence!r}")
+
+
 def ranking_depth(requests: Sequence[LabelledRequest], top_k: int) -> int:
     """Return how many agents to rank so that every metric can be computed."""
     return max(top_k, DEEPEST, *(len(request.agents) for request in requests))
@@ -119,25 +137,33 @@ def _warm_up(matcher: AgentMatcher, requests: Sequence[LabelledRequest]) -> None
             continue
 
 
-def _answer(matcher: AgentMatcher, request: LabelledRequest, depth: int) -> RunEntry:
+def _answer(
+    matcher: AgentMatcher, request: LabelledRequest, depth: int, min_confidence: float | None
+) -> RunEntry:
     start = time.perf_counter()
     try:
-        result = matcher.match(request.text, depth)
+        result = matcher.match(request.text, depth, min_confidence=min_confidence)
     except InvalidRequestError as error:
         return RunEntry(request.id, request.text, request.agents, request.tags, error=str(error))
     latency = (time.perf_counter() - start) * 1000
     ranking = []
-    for match in result:
-        best = match.evidence[0] if match.evidence else None
-        ranking.append(
-            RankedAgent(match.agent.name, match.score)
-            if best is None
-            else RankedAgent(
-                match.agent.name, match.score, best.section, best.text, best.similarity
+    for match in result.ranking:
+        agent = RankedAgent(match.agent.name, match.score, confidence=match.confidence)
+        if match.evidence:
+            best = match.evidence[0]
+            agent = replace(
+                agent, section=best.section, evidence=best.text, similarity=best.similarity
             )
-        )
+        ranking.append(agent)
     return RunEntry(
-        request.id, request.text, request.agents, request.tags, tuple(ranking), round(latency, 3)
+        request.id,
+        request.text,
+        request.agents,
+        request.tags,
+        tuple(ranking),
+        round(latency, 3),
+        confidence_none=result.confidence_none,
+        abstained=result.abstained,
     )
 
 
@@ -149,6 +175,7 @@ def make_run(
     depth: int,
     seed: int,
     request_set: str = "",
+    min_confidence: float | None = None,
 ) -> Run:
     """Measure answers and record them with all that shaped them.
 
@@ -160,6 +187,7 @@ def make_run(
         depth: How many agents were ranked.
         seed: Chooses the bootstrap samples.
         request_set: The file the requests come from, or "".
+        min_confidence: The bar they were asked with.
 
     Returns:
         The run.
@@ -175,6 +203,8 @@ def make_run(
             "seed": seed,
             "resamples": RESAMPLES,
             "weights": dict(matcher.weights),
+            "min_confidence": min_confidence,
+            "calibration": matcher.calibration.to_json(),
         },
         encoder=matcher.encoder.name,
         encoder_fingerprint=matcher.encoder.fingerprint,
@@ -197,11 +227,16 @@ def make_run(
 def _measure(entries: Sequence[RunEntry], seed: int) -> dict[str, Interval]:
     rows = [per_request_metrics(entry.names, entry.gold) for entry in entries if entry.gold]
     metrics = mean_metrics(rows, seed=seed)
-    top = [(entry.ranking[0].score, bool(entry.gold)) for entry in entries if entry.ranking]
-    fitting = [score for score, in_scope in top if in_scope]
-    other = [score for score, in_scope in top if not in_scope]
-    if fitting and other:
-        metrics["auroc"] = auroc_with_interval(fitting, other, seed)
+    judged = [entry for entry in entries if entry.ranking and entry.confidence_none is not None]
+    if judged:
+        metrics |= abstention_metrics(
+            fits=[bool(entry.gold) for entry in judged],
+            right=[entry.correct for entry in judged],
+            confidences=[entry.ranking[0].confidence or 0.0 for entry in judged],
+            none=[entry.confidence_none or 0.0 for entry in judged],
+            refused=[entry.abstained for entry in judged],
+            seed=seed,
+        )
     return metrics
 
 

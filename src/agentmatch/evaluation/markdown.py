@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+from agentmatch.evaluation.abstention import reliability, risk_coverage
 from agentmatch.evaluation.metrics import HEADLINES
 from agentmatch.evaluation.runs import Run
 from agentmatch.evaluation.summary import (
     SHOWN_PAIRS,
     SHOWN_REQUESTS,
     cut,
+    first_confidences,
     recall_curve,
     settings,
     share,
@@ -19,6 +21,9 @@ from agentmatch.evaluation.summary import (
     verdict,
     weakest_agents,
 )
+
+COVERAGES = (0.25, 0.5, 0.75, 0.9, 1.0)
+"""Points of the risk-coverage curve in the table."""
 
 # Besides what CommonMark gives a meaning anywhere: list markers at the start of a line,
 # and what GitHub turns into links by itself. Numbers and names stay readable as they are.
@@ -38,7 +43,14 @@ def markdown_report(run: Run) -> str:
         A Markdown document (CommonMark with tables).
     """
     parts = [f"# {title(run)}", escape_markdown(verdict(run))]
-    parts += _metrics(run) + _scores(run) + _weakest(run) + _misrouted(run) + _tags(run)
+    parts += (
+        _metrics(run)
+        + _scores(run)
+        + _confidence(run)
+        + _weakest(run)
+        + _misrouted(run)
+        + _tags(run)
+    )
     failed = [entry for entry in run.entries if entry.error]
     if failed:
         rows = [(entry.id, entry.error) for entry in failed[:SHOWN_PAIRS]]
@@ -93,6 +105,25 @@ def _scores(run: Run) -> list[str]:
         return []
     header = ("first answer", "requests", "lower quartile of the score", "median", "upper")
     return ["## Scores of first answers", _table(header, rows)]
+
+
+def _confidence(run: Run) -> list[str]:
+    confidences, right = first_confidences(run)
+    if not confidences:
+        return []
+    rows = [
+        (str(part.n), f"{part.confidence:.2f}", f"{part.accuracy:.2f}")
+        for part in reliability(confidences, right)
+    ]
+    coverages, risks = risk_coverage(confidences, right)
+    answered = [
+        (f"{share:.0%}", f"{risks[int((coverages < share).sum())]:.3f}") for share in COVERAGES
+    ]
+    return [
+        "## Confidence",
+        _table(("answers", "mean confidence", "share that is right"), rows),
+        _table(("answered, surest first", "share that is wrong"), answered),
+    ]
 
 
 def _weakest(run: Run) -> list[str]:

@@ -1,7 +1,8 @@
 """Score rankings and sets of agents against the labels of requests.
 
 Names are those of the field (ir_measures, trec_eval), in lower case with "@k" for a cut
-at rank k: "recall@5", "ndcg@10". Every value lies between 0 and 1, higher is better.
+at rank k: "recall@5", "ndcg@10". Every value lies between 0 and 1, higher is better;
+`LOWER_IS_BETTER` names the exceptions.
 
 A request that no agent fits has no right ranking. It is left out of the ranking metrics
 and counted by itself. A request that failed, or has an empty ranking, counts 0, so that
@@ -30,9 +31,15 @@ METRICS = (
     f"ndcg@{DEEPEST}",
     "rprec",
     "exact_set",
+    "answered_accuracy",
+    "none_recall",
+    "none_precision",
     "auroc",
 )
-"""The names of all metrics that a run can have."""
+"""The names of all metrics of a run that can have a minimum: higher is better."""
+
+LOWER_IS_BETTER = ("fpr@95tpr", "aurc", "ece", "brier")
+"""The names of all other metrics of a run: errors, 0 to 1."""
 
 HEADLINES = {
     "accuracy@1": "the first agent is right",
@@ -44,7 +51,14 @@ HEADLINES = {
     "ndcg@10": "gain of the ranking over that of the best one",
     "rprec": "requests for n agents: share of right ones among the first n",
     "exact_set": "requests for n agents: the first n are all right",
-    "auroc": "the best score tells requests that some agent fits from others",
+    "answered_accuracy": "answered, and the first agent is right; a refusal is wrong",
+    "none_recall": "share refused of the requests that no agent fits",
+    "none_precision": "share that no agent fits of the refused requests",
+    "auroc": "confidence tells requests that some agent fits from others",
+    "fpr@95tpr": "others kept where 95 % of the fitting ones are kept; lower is better",
+    "aurc": "mean error as only the surer requests are answered; lower is better",
+    "ece": "confidence of the first agent against its accuracy; lower is better",
+    "brier": "squared error of that confidence; lower is better",
 }
 """The metrics that people are shown, with what they say; run files hold all of them."""
 
@@ -287,34 +301,6 @@ def auroc(positive: ArrayLike, negative: ArrayLike) -> float:
     below = np.searchsorted(ordered, first, side="left")
     not_above = np.searchsorted(ordered, first, side="right")
     return float((below + not_above).sum() / (2 * len(first) * len(second)))
-
-
-def auroc_with_interval(
-    positive: ArrayLike, negative: ArrayLike, seed: int = 0, resamples: int = RESAMPLES
-) -> Interval:
-    """Measure `auroc` with a 95 % bootstrap interval, each kind resampled by itself.
-
-    Args:
-        positive: float [n], scores of requests that some agent fits.
-        negative: float [m], scores of requests that no agent fits.
-        seed: Chooses the samples.
-        resamples: How many.
-
-    Returns:
-        The value and its interval.
-
-    Raises:
-        ValueError: One kind has no request, or a score is not finite.
-    """
-    first, second = _vector(positive), _vector(negative)
-    generator = np.random.default_rng(seed)
-    found = [
-        auroc(generator.choice(first, len(first)), generator.choice(second, len(second)))
-        for _ in range(resamples)
-    ]
-    tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(found, [tail, 1 - tail])
-    return Interval(auroc(first, second), float(low), float(high))
 
 
 def percentiles(values: ArrayLike, shares: Sequence[float]) -> tuple[float, ...]:

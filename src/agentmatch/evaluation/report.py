@@ -6,7 +6,16 @@ from collections.abc import Iterable, Sequence
 from importlib.resources import files
 from pathlib import PurePath
 
-from agentmatch.evaluation.charts import clean, curve, heat_map, histograms, interval_bar
+from agentmatch.evaluation.abstention import reliability, risk_coverage
+from agentmatch.evaluation.charts import (
+    clean,
+    curve,
+    heat_map,
+    histograms,
+    interval_bar,
+    reliability_diagram,
+    risk_coverage_curve,
+)
 from agentmatch.evaluation.metrics import HEADLINES
 from agentmatch.evaluation.runs import Confusion, Run
 from agentmatch.evaluation.summary import (
@@ -14,6 +23,7 @@ from agentmatch.evaluation.summary import (
     SHOWN_REQUESTS,
     confused_agents,
     cut,
+    first_confidences,
     percent,
     recall_curve,
     settings,
@@ -192,6 +202,24 @@ def _charts(run: Run) -> _Section | None:
                 "The further right and wrong answers stand apart, the better a score tells "
                 "when to trust an answer. Dashed: the median.",
                 histograms(scores),
+            )
+        )
+    confidences, right = first_confidences(run)
+    if confidences:
+        figures.append(
+            _figure(
+                "Reliability of confidence",
+                "Upright: the share of first answers that is right. On the dashed line "
+                "confidences come true; below it they promise too much.",
+                reliability_diagram(reliability(confidences, right)),
+            )
+        )
+        figures.append(
+            _figure(
+                "Risk at each coverage",
+                "Upright: the share of answers that is wrong, where only the surest requests "
+                "are answered.",
+                risk_coverage_curve(*(part.tolist() for part in risk_coverage(confidences, right))),
             )
         )
     names, counts = confused_agents(run, HEAT_MAP_AGENTS)

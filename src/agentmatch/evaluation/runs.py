@@ -16,7 +16,7 @@ from agentmatch.errors import RunFileError
 from agentmatch.evaluation.metrics import Interval
 from agentmatch.files import write_atomically
 
-RUN_FORMAT = 1
+RUN_FORMAT = 2
 """Changes whenever a run file is laid out in another way."""
 
 RunKind = Literal["requests", "leave-one-out"]
@@ -32,6 +32,8 @@ class RankedAgent:
         section: Where the passage stands in the agent, or "".
         evidence: The passage.
         similarity: Cosine similarity of request and passage, -1 to 1.
+        confidence: The probability that the agent is a right one, or None where it
+            was not computed.
     """
 
     name: str
@@ -39,6 +41,7 @@ class RankedAgent:
     section: str = ""
     evidence: str = ""
     similarity: float = 0.0
+    confidence: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,9 @@ class RunEntry:
         latency: Milliseconds from the request to its answer, or None where requests
             were answered together.
         error: Why the request failed, or "".
+        confidence_none: The probability that no agent fits, or None where it was not
+            computed.
+        abstained: Whether the answer was that no agent fits; the ranking is kept.
     """
 
     id: str
@@ -63,6 +69,8 @@ class RunEntry:
     ranking: tuple[RankedAgent, ...] = ()
     latency: float | None = None
     error: str = ""
+    confidence_none: float | None = None
+    abstained: bool = False
 
     @property
     def names(self) -> list[str]:
@@ -188,7 +196,8 @@ class Run:
         machine: Platform, Python version, number of processors.
         entries: Every request with its answer.
         metrics: Each metric with its 95 % interval, over the requests that have it:
-            requests without a right agent count in `auroc` only.
+            ranking metrics see whole rankings, be they refused or not, and leave out
+            requests without a right agent.
         latency: Milliseconds a request, or None where it was not measured.
         by_agent: A breakdown by agent, weakest first.
         by_tag: A breakdown by tag.
@@ -341,6 +350,6 @@ def _decode(expected: Any, value: Any, place: str) -> Any:
     elif expected is float:
         if isinstance(value, int | float) and not isinstance(value, bool):
             return float(value)
-    elif isinstance(value, expected) and not isinstance(value, bool):
+    elif isinstance(value, expected) and isinstance(value, bool) == (expected is bool):
         return value
     raise _FieldError(f"{place} is {str(value)[:40]!r}")

@@ -39,6 +39,9 @@ def verdict(run: Run) -> str:
         )
     if run.out_of_scope:
         sentences.append(f"Left out of these figures, because no agent fits: {run.out_of_scope:,}.")
+        recall = run.metrics.get("none_recall")
+        if recall is not None:
+            sentences.append(f"Of these {percent(recall.value)} were refused.")
     if run.failed:
         sentences.append(f"Could not be answered, and count 0: {run.failed:,}.")
     return " ".join(sentences)
@@ -79,6 +82,7 @@ def settings(run: Run) -> list[tuple[str, str]]:
         ("Encoder", run.encoder),
         ("Encoder fingerprint", run.encoder_fingerprint),
         ("Ranking depth", str(run.settings["depth"])),
+        ("Refused", _bar(run)),
         ("Signal weights", weights),
         (
             "Intervals",
@@ -87,6 +91,17 @@ def settings(run: Run) -> list[tuple[str, str]]:
         ),
         ("Machine", ", ".join(f"{name} {value}" for name, value in run.machine.items())),
     ]
+
+
+def _bar(run: Run) -> str:
+    """Say which answers count as refused."""
+    if run.kind == "leave-one-out":
+        return "nothing"
+    bar = run.settings["min_confidence"]
+    if bar is not None:
+        return f"agents of a confidence below {bar:g}"
+    limit = run.settings["calibration"]["max_none"]
+    return f"requests that no agent fits with a confidence above {limit:g}"
 
 
 def recall_curve(run: Run) -> list[Interval]:
@@ -115,6 +130,16 @@ def top_scores(run: Run) -> dict[str, list[float]]:
             kind = "no agent fits" if not entry.gold else "right" if entry.correct else "wrong"
             kinds[kind].append(entry.ranking[0].score)
     return {kind: scores for kind, scores in kinds.items() if scores}
+
+
+def first_confidences(run: Run) -> tuple[list[float], list[bool]]:
+    """Return the confidence of the first agent of each answer, and whether it is right."""
+    judged = [
+        (entry.ranking[0].confidence, entry.correct)
+        for entry in run.entries
+        if entry.ranking and entry.ranking[0].confidence is not None
+    ]
+    return [confidence for confidence, _ in judged], [right for _, right in judged]
 
 
 def confused_agents(run: Run, limit: int) -> tuple[list[str], dict[tuple[str, str], int]]:

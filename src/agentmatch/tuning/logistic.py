@@ -81,10 +81,12 @@ def fit_logistic(
         weights: How much each example counts; alike where left out.
 
     Returns:
-        The model.
+        The model; without examples, one that always says a half.
     """
     from scipy.optimize import minimize
 
+    if not len(labels):
+        return LogisticModel(0.0, dict.fromkeys(features, 0.0))
     counts = np.ones(len(labels)) if weights is None else weights
     names = list(features)
     matrix = np.column_stack([features[name] for name in names])
