@@ -12,6 +12,7 @@ from agentmatch import AgentMatchError
 COMMANDS = {
     "run": ("run", "measure every method on every set"),
     "fusion": ("fusion", "fit and ablate the weights of the signals"),
+    "tuning": ("tuning", "measure what tuning on labelled requests brings"),
     "calibration": ("calibration", "fit and measure confidences and the bar for none"),
     "peer": ("peer_settings", "choose semantic-router's best setting on dev requests"),
     "name_mentions": ("name_mentions", "count how often a name in a request is the right agent"),

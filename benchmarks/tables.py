@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.sets import SET_NAMES
+from benchmarks.tuning_table import tuning_table
 
 README = Path(__file__).with_name("README.md")
 RESULTS = Path(__file__).with_name("results")
@@ -101,6 +102,7 @@ def generate(folder: Path) -> dict[str, str]:
     blocks["ablations"] = ablations_table(_read(folder / "ablations.json"))
     blocks["fusion"] = fusion_table(_read(folder / "fusion.json"))
     blocks["fusion_verdict"] = fusion_sentence(_read(folder / "fusion.json"))
+    blocks["tuning"] = tuning_table(_read(folder / "tuning.json"))
     blocks["calibration"] = calibration_table(_read(folder / "calibration.json"))
     blocks["bars"] = bars_table(_read(folder / "calibration.json"))
     blocks["provenance"] = provenance(results)

@@ -20,6 +20,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from agentmatch import InvalidRequestError, ServerError
+from agentmatch.answers import result_json
 from agentmatch.cli import main
 from agentmatch.cli.options import SERVER_VARIABLE
 from agentmatch.server.client import ServerClient
@@ -357,7 +358,7 @@ def test_a_connection_that_the_server_closed_is_opened_again(
     other: tuple[type[OtherServer], str],
 ) -> None:
     handler, url = other
-    handler.body = b'{"request": "x", "matches": [], "warnings": []}'
+    handler.body = json.dumps(result_json(Result("x", ()))).encode()
     handler.silently_close = True
     client = ServerClient(url)
     for count in (1, 2, 3):

@@ -46,8 +46,11 @@ if TYPE_CHECKING:
     from agentmatch.evaluation.leave_one_out import leave_one_out
     from agentmatch.evaluation.request_sets import LabelledRequest, read_requests
     from agentmatch.evaluation.runs import Run
+    from agentmatch.feedback import feedback_file, record_feedback
     from agentmatch.matcher import AgentMatcher
     from agentmatch.parsing import parse_agent
+    from agentmatch.tuning.head import TunedHead
+    from agentmatch.tuning.report import DoubtfulLabel, Quality, TuningReport
     from agentmatch.types import (
         Agent,
         Catalogue,
@@ -68,6 +71,7 @@ __all__ = [
     "AgentMatcher",
     "Catalogue",
     "CatalogueError",
+    "DoubtfulLabel",
     "DuplicateAgentError",
     "Encoder",
     "Evidence",
@@ -88,6 +92,7 @@ __all__ = [
     "OptionalDependencyError",
     "Passage",
     "Problem",
+    "Quality",
     "RequestSetError",
     "Result",
     "Rival",
@@ -96,33 +101,43 @@ __all__ = [
     "SentenceTransformerEncoder",
     "ServerError",
     "Signal",
+    "TunedHead",
+    "TuningReport",
     "UnknownAgentError",
     "UnsupportedModelError",
     "__version__",
     "check_catalogue",
     "compare",
     "evaluate",
+    "feedback_file",
     "leave_one_out",
     "load_catalogue",
     "load_encoder",
     "parse_agent",
     "read_requests",
+    "record_feedback",
 ]
 
 _MODULES = {
     "AgentMatcher": "matcher",
+    "DoubtfulLabel": "tuning.report",
     "Encoder": "encoders",
     "LabelledRequest": "evaluation.request_sets",
+    "Quality": "tuning.report",
     "Run": "evaluation.runs",
     "SentenceTransformerEncoder": "encoders",
+    "TunedHead": "tuning.head",
+    "TuningReport": "tuning.report",
     "check_catalogue": "checking",
     "compare": "evaluation.comparison",
     "evaluate": "evaluation.evaluate",
+    "feedback_file": "feedback",
     "leave_one_out": "evaluation.leave_one_out",
     "load_catalogue": "catalogue",
     "load_encoder": "encoders",
     "parse_agent": "parsing",
     "read_requests": "evaluation.request_sets",
+    "record_feedback": "feedback",
 }
 
 

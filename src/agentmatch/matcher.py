@@ -6,6 +6,7 @@ import logging
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +51,12 @@ from agentmatch.types import (
     Rival,
     Signal,
 )
+
+if TYPE_CHECKING:
+    from agentmatch.evaluation.request_sets import LabelledRequest
+    from agentmatch.tuning.head import Evidence as TuningEvidence
+    from agentmatch.tuning.head import Judgement, Observations, TunedHead
+    from agentmatch.tuning.report import TuningReport
 
 logger = logging.getLogger("agentmatch")
 
@@ -116,8 +123,10 @@ class AgentMatcher:
         problems: tuple[Problem, ...] = (),
         cached: bool = False,
         calibration: Calibration = DEFAULT_CALIBRATION,
+        head: TunedHead | None = None,
     ) -> AgentMatcher:
         self._encoder = encoder
+        self._head = head
         self._weights = dict(weights)
         self._calibration = calibration
         self._source = source
@@ -206,7 +215,7 @@ class AgentMatcher:
         if source is not None and Path(source.path).exists() and not is_unchanged(source):
             _require_same_agents(folder, stored.index, source)
         return cls.__new__(cls)._setup(
-            stored.index, encoder, source=source, problems=manifest.problems
+            stored.index, encoder, source=source, problems=manifest.problems, head=stored.head
         )
 
     def save(self, path: Path | str) -> None:
@@ -221,7 +230,13 @@ class AgentMatcher:
         """
         folder = Path(path)
         with lock(folder):
-            write_index(folder, self._index, catalogue=self._source, problems=self._problems)
+            write_index(
+                folder,
+                self._index,
+                catalogue=self._source,
+                problems=self._problems,
+                head=self._head,
+            )
 
     @property
     def agents(self) -> Sequence[Agent]:
@@ -243,6 +258,19 @@ class AgentMatcher:
     def calibration(self) -> Calibration:
         """Return what turns scores into probabilities."""
         return self._calibration
+
+    @property
+    def head(self) -> TunedHead | None:
+        """Return what was learned from labelled requests, or None."""
+        return self._head
+
+    @property
+    def max_none(self) -> float:
+        """Return the probability of "no agent fits" above which a request is refused."""
+        if self._head is not None:
+            return self._head.decision.max_none
+        fitted_on = self._calibration.encoder_fingerprint
+        return self._calibration.max_none if fitted_on in ("", self._encoder.fingerprint) else 1.0
 
     @property
     def catalogue_path(self) -> Path | None:
@@ -382,10 +410,7 @@ class AgentMatcher:
         results = []
         for block in self._blocks(len(prepared)):
             similarities, signals = self._signals(prepared[block], vectors[block])
-            scores = self._scores(prepared[block], signals)
-            features = self._features(prepared[block], scores, signals)
-            confidences = self._calibration.confidence(features)
-            none = self._calibration.confidence_none(features)
+            scores, confidences, none = self._judge(prepared[block], vectors[block], signals)
             for row, (request, reading) in enumerate(
                 zip(requests[block], prepared[block], strict=True)
             ):
@@ -413,8 +438,7 @@ class AgentMatcher:
 
     def _refuses(self, none: float) -> bool:
         """Tell whether by default the answer is that no agent fits."""
-        fitted_on = self._calibration.encoder_fingerprint
-        return fitted_on in ("", self._encoder.fingerprint) and none > self._calibration.max_none
+        return none > self.max_none
 
     def features(self, requests: Sequence[str]) -> Features:
         """Compute the features that confidences are made of, for study and fitting.
@@ -448,6 +472,98 @@ class AgentMatcher:
         bm25 = self._index.lexical_whole_text.scores(texts)
         terms = [len(set(tokenize(text))) for text in texts]
         return features_of(texts, scores, signals, bm25, terms)
+
+    def tune(
+        self,
+        requests: Sequence[LabelledRequest],
+        dev: Sequence[LabelledRequest] | None = None,
+        *,
+        seed: int | None = None,
+        progress: Progress | None = None,
+    ) -> TuningReport:
+        """Learn from labelled requests; `match` uses what was learned from then on.
+
+        The encoder stays as it is. A small head on top of it learns which requests each
+        agent takes and which ones none takes; agents without examples are judged by
+        their text as before, those that are added later too. `save` keeps it.
+
+        Args:
+            requests: Labelled requests to learn from. Those without agents say what no
+                agent fits.
+            dev: Further requests, on which the weights of scores and probabilities and
+                the bar for "no agent fits" are fitted, and the head is judged. Where
+                there are none, each request is judged by a head that was fitted
+                without it.
+            seed: Draws folds and samples.
+            progress: Called with the requests encoded so far and their number.
+
+        Returns:
+            What was learned from, how answers changed on requests that nothing was
+            fitted on, and labels that look wrong. The head is used whether it is
+            `better` or not; `use_head(None)` removes it.
+
+        Raises:
+            UnknownAgentError: A label is no agent of the catalogue; the message names all.
+            InvalidRequestError: A request is empty, or no request has an agent.
+        """
+        from agentmatch.tuning.learning import learn
+
+        head, report = learn(self, requests, dev, seed, progress)
+        self._head = head
+        return report
+
+    def observe(self, requests: Sequence[str], *, progress: Progress | None = None) -> Observations:
+        """Say how requests are seen and answered, all agents at once, for study and fitting.
+
+        Args:
+            requests: Free texts.
+            progress: Called with the requests encoded so far and their number.
+
+        Returns:
+            The arrays behind the answers, agents as in `agents`.
+
+        Raises:
+            InvalidRequestError: A request is empty, or there is none.
+        """
+        from agentmatch.tuning.head import Observations
+
+        if not requests:
+            raise InvalidRequestError("there is no request to observe")
+        prepared = [prepare_request(request) for request in requests]
+        parts = []
+        for start in range(0, len(prepared), ENCODE_BLOCK):
+            if progress is not None:
+                progress(start, len(prepared))
+            block = prepared[start : start + ENCODE_BLOCK]
+            vectors = self._encode_requests(block)
+            signals = self._signals(block, vectors)[1]
+            fused = fuse(signals, self._weights)
+            parts.append((vectors, fused, *self._judge(block, vectors, signals)))
+        if progress is not None:
+            progress(len(prepared), len(prepared))
+        vectors, fused, scores, confidences, none = map(np.concatenate, zip(*parts, strict=True))
+        return Observations(
+            texts=tuple(item.text for item in prepared),
+            vectors=vectors,
+            fused=fused,
+            named=self._named(prepared),
+            scores=scores,
+            confidences=confidences,
+            none=none,
+        )
+
+    def use_head(self, head: TunedHead | None) -> None:
+        """Match with a head that another matcher learned, or without any.
+
+        Args:
+            head: The head, or None.
+
+        Raises:
+            InvalidRequestError: It was learned with another encoder.
+        """
+        if head is not None and head.encoder_fingerprint != self._encoder.fingerprint:
+            raise InvalidRequestError("the head was learned with another encoder; tune again")
+        self._head = head
 
     def signals(self, requests: Sequence[str]) -> dict[str, Scores]:
         """Compute every signal of every agent, for study and fitting.
@@ -483,7 +599,9 @@ class AgentMatcher:
         return self._encode_requests([prepare_request(request) for request in requests])
 
     def score(self, requests: Sequence[str], signals: Mapping[str, Scores]) -> Scores:
-        """Combine signals into scores as `match` does, names that are mentioned included.
+        """Combine signals into zero-shot scores, names that are mentioned included.
+
+        What was learned from labelled requests is left out.
 
         Args:
             requests: Free texts.
@@ -513,16 +631,13 @@ class AgentMatcher:
         """
         position = self._position(agent)
         prepared = [prepare_request(request)]
-        similarities, signals = self._signals(
-            prepared, self._encode_requests(prepared), always=[position]
-        )
-        scores = self._scores(prepared, signals)[0]
-        features = self._features(prepared, scores[np.newaxis], signals)
-        confidences = self._calibration.confidence(features)[0]
-        none = float(self._calibration.confidence_none(features)[0])
+        vectors = self._encode_requests(prepared)
+        similarities, signals = self._signals(prepared, vectors, always=[position])
+        judged = self._judge(prepared, vectors, signals)
+        scores, confidences, none = judged[0][0], judged[1][0], float(judged[2][0])
         ranking = order(scores, self._names, len(self._names))
         rank = ranking.index(position) + 1
-        shares = {name: values[0] for name, values in signal_shares(signals, self._weights).items()}
+        values, shares = self._explained(prepared, vectors, signals)
         neighbours = ranking[: min(rank - 1, RIVALS_LIMIT)] or ranking[rank : rank + 1]
         return Explanation(
             request=request,
@@ -533,9 +648,9 @@ class AgentMatcher:
                     (
                         Signal(
                             name,
-                            float(signals[name][0, position]),
+                            float(values[name][position]),
                             float(share[position]),
-                            int((signals[name][0] > signals[name][0, position]).sum()) + 1,
+                            int((values[name] > values[name][position]).sum()) + 1,
                         )
                         for name, share in shares.items()
                     ),
@@ -605,6 +720,67 @@ class AgentMatcher:
         for row, item in zip(scores, prepared, strict=True):
             row[self._mentions.find(item.text)] += np.float32(NAME_MENTION_BONUS)
         return scores
+
+    def _judge(
+        self,
+        prepared: Sequence[PreparedRequest],
+        vectors: NDArray[np.float32],
+        signals: Mapping[str, Scores],
+    ) -> tuple[Scores, Probabilities, Probabilities]:
+        """Return scores and confidences, [requests, agents], and that of no agent."""
+        if self._head is not None:
+            judged = self._head_judgement(prepared, vectors, signals)[1]
+            return judged.scores, judged.confidences, judged.none
+        scores = self._scores(prepared, signals)
+        features = self._features(prepared, scores, signals)
+        confidences = self._calibration.confidence(features)
+        return scores, confidences, self._calibration.confidence_none(features)
+
+    def _named(self, prepared: Sequence[PreparedRequest]) -> NDArray[np.bool_]:
+        named = np.zeros((len(prepared), len(self._names)), dtype=np.bool_)
+        for row, item in enumerate(prepared):
+            named[row, self._mentions.find(item.text)] = True
+        return named
+
+    def _head_judgement(
+        self,
+        prepared: Sequence[PreparedRequest],
+        vectors: NDArray[np.float32],
+        signals: Mapping[str, Scores],
+    ) -> tuple[TuningEvidence, Judgement]:
+        assert self._head is not None
+        evidence = self._head.evidence(
+            [item.text for item in prepared],
+            vectors,
+            fuse(signals, self._weights),
+            self._named(prepared),
+            self._names,
+        )
+        return evidence, self._head.decision.judge(evidence)
+
+    def _explained(
+        self,
+        prepared: Sequence[PreparedRequest],
+        vectors: NDArray[np.float32],
+        signals: Mapping[str, Scores],
+    ) -> tuple[dict[str, Scores], dict[str, Scores]]:
+        """Return each signal's value for one request's agents, and its share of the score."""
+        shares = {name: part[0] for name, part in signal_shares(signals, self._weights).items()}
+        values = {name: signals[name][0] for name in shares}
+        if self._head is None:
+            return values, shares
+        # The zero-shot signals keep their shares of a smaller whole.
+        evidence, judged = self._head_judgement(prepared, vectors, signals)
+        by_text = judged.shares["zero_shot"][0] + judged.shares["untried_zero_shot"][0]
+        fused = evidence.fused[0]
+        weight = np.divide(by_text, fused, out=np.zeros_like(fused), where=fused != 0)
+        shares = {name: share * weight for name, share in shares.items()}
+        values["labelled_requests"] = evidence.learned[0]
+        shares["labelled_requests"] = judged.shares["trained"][0]
+        if judged.shares["untried"].any():
+            values["without_examples"] = evidence.lack[0]
+            shares["without_examples"] = judged.shares["untried"][0]
+        return values, shares
 
     def _match(
         self,

@@ -3,7 +3,8 @@
     folder/
       manifest.json        the commit point: replaced in one step, last of all
       generation-<id>/     vectors.npy, agents.jsonl, names.json, whole_text/, description/;
-                           beyond `EXACT_LIMIT` passages also approximate.faiss
+                           beyond `EXACT_LIMIT` passages also approximate.faiss; where the
+                           index was tuned also head/
       .lock                held by the process that writes
       partial.vectors      in the cache only: what an interrupted build has encoded
 
@@ -42,6 +43,8 @@ from agentmatch.mapped import LineTable, map_array
 from agentmatch.passages import PASSAGE_FORMAT
 from agentmatch.ranking import PassageLayout
 from agentmatch.records import AgentRecords, write_record
+from agentmatch.tuning.head import TunedHead
+from agentmatch.tuning.storage import describe_head, read_head, write_head
 from agentmatch.types import CatalogueState, FileState, Problem
 from agentmatch.version import __version__
 
@@ -83,6 +86,7 @@ class Manifest:
         files: For each file of the generation its size and sha256.
         catalogue: The files it was built from, or None where it was built from records.
         problems: What was wrong with those files.
+        head: What `describe_head` says of the head that it was tuned with, or None.
     """
 
     format: int
@@ -99,6 +103,7 @@ class Manifest:
     files: dict[str, tuple[int, str]]
     catalogue: CatalogueState | None
     problems: tuple[Problem, ...]
+    head: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -109,11 +114,13 @@ class StoredIndex:
         index: The index.
         manifest: Its manifest.
         parsed: What was read of each file, as `write_index` got it.
+        head: What was learned from labelled requests, if anything.
     """
 
     index: AgentIndex
     manifest: Manifest
     parsed: Sequence[bytes]
+    head: TunedHead | None = None
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -228,7 +235,8 @@ def _read_generation(folder: Path, manifest: Manifest) -> StoredIndex:
         or index.layout.offsets[-1] != manifest.passages
     ):
         raise IndexCorruptError(folder, "its files belong to different indexes; build it again")
-    return StoredIndex(index, manifest, parsed)
+    head = read_head(folder, manifest.generation, manifest.head)
+    return StoredIndex(index, manifest, parsed, head)
 
 
 def write_index(
@@ -238,6 +246,7 @@ def write_index(
     catalogue: CatalogueState | None = None,
     problems: tuple[Problem, ...] = (),
     parsed: Iterable[bytes] | None = None,
+    head: TunedHead | None = None,
 ) -> Manifest:
     """Write an index; readers see the former one until the last step.
 
@@ -249,6 +258,7 @@ def write_index(
         catalogue: The files it was built from.
         problems: What was wrong with those files.
         parsed: What was read of each file (see `agentmatch.parsed_files`), if it is kept.
+        head: What was learned from labelled requests, if anything.
 
     Returns:
         The manifest.
@@ -273,6 +283,8 @@ def write_index(
         index.approximate.save(generation / _APPROXIMATE)
     index.lexical_whole_text.save(generation / _WHOLE_TEXT)
     index.lexical_description.save(generation / _DESCRIPTION)
+    if head is not None:
+        write_head(generation, head)
     approximate = index.approximate
     manifest = Manifest(
         format=INDEX_FORMAT,
@@ -289,6 +301,7 @@ def write_index(
         files=file_digests(generation, _file_names(generation)),
         catalogue=catalogue,
         problems=problems,
+        head=None if head is None else describe_head(head),
     )
     _write_manifest(folder, manifest)
     _clear_leftovers(folder, keep=generation.name)

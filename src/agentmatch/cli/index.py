@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,6 +18,9 @@ from agentmatch.cli.options import (
     resolve_catalogue,
     show_notices,
 )
+
+if TYPE_CHECKING:
+    from agentmatch.matcher import AgentMatcher
 
 
 @click.command(epilog="Example: agentmatch index agents -o agents.index")
@@ -40,8 +43,25 @@ def index(directory: str | None, output: str, model: str) -> None:
     with encoding_progress() as progress:
         matcher = AgentMatcher.from_directory(path, encoder=load_encoder(model), progress=progress)
     report_problems(matcher.problems, path)
+    if keep_head(matcher, Path(output)):
+        notice(f"{output} was tuned; what it learned is kept")
     matcher.save(output)
     notice(f"{len(matcher)} agents, {len(matcher.index.passages)} passages saved in {output}")
+
+
+def keep_head(matcher: AgentMatcher, folder: Path) -> bool:
+    """Take over what an index learned that is about to be replaced; say whether it did."""
+    from agentmatch.errors import IndexFolderError
+    from agentmatch.store import read_index
+
+    try:
+        head = read_index(folder).head
+    except IndexFolderError:
+        return False
+    if head is None or head.encoder_fingerprint != matcher.encoder.fingerprint:
+        return False
+    matcher.use_head(head)
+    return True
 
 
 @click.command(epilog="Example: agentmatch info --agents builtin")
@@ -114,6 +134,7 @@ def _describe(folder: Path) -> dict[str, Any]:
         "model_fingerprint": manifest.encoder_fingerprint,
         "dimension": manifest.dimension,
         "agents": manifest.agents,
+        "tuned_on": None if manifest.head is None else manifest.head["requests"],
         "passages": manifest.passages,
         "search": "exact"
         if manifest.approximate is None

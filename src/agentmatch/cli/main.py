@@ -18,12 +18,14 @@ COMMANDS = {
     "compare": "evaluate:compare",
     "evaluate": "evaluate:evaluate",
     "explain": "match:explain",
+    "feedback": "tune:feedback",
     "index": "index:index",
     "info": "index:info",
     "list": "catalogue:list_agents",
     "match": "match:match",
     "serve": "serve:serve",
     "show": "catalogue:show",
+    "tune": "tune:tune",
 }
 """Each command's module and function; a module is loaded when its command is called."""
 

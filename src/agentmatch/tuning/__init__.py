@@ -1,0 +1,1 @@
+"""Learn from labelled requests: a head on top of the frozen encoder."""
