@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
+from click.testing import Result as Outcome
 
 from agentmatch import InvalidRequestError, ServerError
 from agentmatch.answers import result_json
@@ -25,6 +26,7 @@ from agentmatch.cli import main
 from agentmatch.cli.options import SERVER_VARIABLE
 from agentmatch.server.client import ServerClient
 from agentmatch.server.limits import MAX_BODY_BYTES, MAX_REQUESTS
+from agentmatch.types import Result
 from benchmarks.server_process import ServerProcess, ask
 from conftest import TRADES, HashingEncoder, write_trades
 
@@ -191,7 +193,7 @@ def test_a_saved_index_is_served_and_taken_up_when_built_again(
         assert wait_for(lambda: names(server) == sorted(set(TRADES) - {"roofer"}))
 
 
-def run(*arguments: str, status: int = 0) -> Result:
+def run(*arguments: str, status: int = 0) -> Outcome:
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == status, (result.output, result.exception)
     return result
