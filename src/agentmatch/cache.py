@@ -87,8 +87,9 @@ def load_cached_index(
         return _cached(stored)
     try:
         with lock(folder):
-            # Another process may have brought the cache up to date in the meantime.
-            stored = _read(folder, encoder)
+            # Another process may have brought the cache up to date in the meantime. What
+            # is wrong with it has been said already.
+            stored = _read(folder, encoder, warn=False)
             if stored is not None and _is_current(stored):
                 return _cached(stored)
             return _update(path, folder, stored, encoder, previous, progress)
@@ -108,16 +109,18 @@ def _is_current(stored: StoredIndex) -> bool:
     return written and state is not None and is_unchanged(state)
 
 
-def _read(folder: Path, encoder: Encoder) -> StoredIndex | None:
+def _read(folder: Path, encoder: Encoder, *, warn: bool = True) -> StoredIndex | None:
     try:
         stored = read_index(folder)
     except IndexNotFoundError:
         return None
     except IndexFolderError as error:
-        logger.warning("the cached index is not used: %s; it is built anew", error)
+        if warn:
+            logger.warning("the index is built anew, for the cached one is unusable: %s", error)
         return None
     if stored.manifest.encoder_fingerprint != encoder.fingerprint:
-        logger.warning("the cached index in %s is of another encoder; it is built anew", folder)
+        if warn:
+            logger.warning("the index is built anew: that in %s is of another encoder", folder)
         return None
     return stored
 
