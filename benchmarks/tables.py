@@ -9,11 +9,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.sets import SET_NAMES
+from benchmarks.sets import ROOT, SET_NAMES
 from benchmarks.tuning_table import tuning_table
 
 README = Path(__file__).with_name("README.md")
 RESULTS = Path(__file__).with_name("results")
+
+FRONT_PAGE = ROOT / "README.md"
+FRONT_BLOCKS = ("zero_shot", "zero_shot_rivals")
+"""The blocks that the repository's own README shows as well."""
 
 LABELS = {
     "agentmatch": "agentmatch",
@@ -45,19 +49,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command and return its exit status."""
-    text = arguments.readme.read_text(encoding="utf-8")
-    filled = fill(text, generate(arguments.results))
-    if filled == text:
-        return 0
-    if arguments.check:
-        print(
-            f"{arguments.readme}: its tables differ from the results; run: "
-            "python -m benchmarks tables",
-            file=sys.stderr,
-        )
-        return 1
-    arguments.readme.write_text(filled, encoding="utf-8")
-    return 0
+    blocks = generate(arguments.results)
+    pages = {arguments.readme: blocks}
+    if arguments.readme == README:
+        pages[FRONT_PAGE] = {name: blocks[name] for name in FRONT_BLOCKS}
+    drifted = False
+    for page, content in pages.items():
+        text = page.read_text(encoding="utf-8")
+        filled = fill(text, content)
+        if filled == text:
+            continue
+        if arguments.check:
+            print(
+                f"{page}: its tables differ from the results; run: python -m benchmarks tables",
+                file=sys.stderr,
+            )
+            drifted = True
+        else:
+            page.write_text(filled, encoding="utf-8")
+    return int(drifted)
 
 
 def fill(text: str, blocks: Mapping[str, str]) -> str:

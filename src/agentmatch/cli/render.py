@@ -30,6 +30,12 @@ def refusal(result: Result, min_confidence: float | None) -> str:
     return f"no agent fits ({reason}); --min-confidence 0 accepts all"
 
 
+def shorten(text: str, characters: int) -> str:
+    """Return a text on one line, cut where it is long."""
+    flat = " ".join(text.split())
+    return flat if len(flat) <= characters else flat[: characters - 1] + "\u2026"
+
+
 def print_result(result: Result, console: Console) -> None:
     """Print the matches of one request with their evidence, refused ones below them."""
     if result.matches:

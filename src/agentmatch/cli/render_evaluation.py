@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from agentmatch.cli.render import section_label
+from agentmatch.cli.render import section_label, shorten
 from agentmatch.evaluation.comparison import Comparison, Flip
 from agentmatch.evaluation.metrics import HEADLINES, Interval
 from agentmatch.evaluation.runs import Run
@@ -93,11 +93,6 @@ def _share(value: float | None) -> str:
     return "-" if value is None else f"{value:.2f}"
 
 
-def _short(text: str) -> str:
-    flat = " ".join(text.split())
-    return flat if len(flat) <= SHOWN_CHARACTERS else flat[: SHOWN_CHARACTERS - 1] + "\u2026"
-
-
 def _print_tags(run: Run, console: Console) -> None:
     if not run.by_tag:
         return
@@ -146,10 +141,11 @@ def _print_confusions(run: Run, console: Console) -> None:
             )
         )
         example = pair.requests[0]
-        console.print(Text(f"     {_short(example.text)}"))
+        console.print(Text(f"     {shorten(example.text, SHOWN_CHARACTERS)}"))
         console.print(
             Text(
-                f"     misled by {section_label(example.section)}: {_short(example.evidence)} "
+                f"     misled by {section_label(example.section)}: "
+                f"{shorten(example.evidence, SHOWN_CHARACTERS)} "
                 f"({example.similarity:.2f})",
                 style="dim",
             )
@@ -197,7 +193,7 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
 def _print_flips(title: str, flips: Sequence[Flip], console: Console) -> None:
     console.print(f"\n[bold]{title}[/bold] {len(flips)}")
     for flip in flips[:SHOWN_FLIPS]:
-        console.print(Text(f"  {_short(flip.text)}"))
+        console.print(Text(f"  {shorten(flip.text, SHOWN_CHARACTERS)}"))
         console.print(Text(f"    {flip.a or 'failed'} -> {flip.b or 'failed'}", style="dim"))
     if len(flips) > SHOWN_FLIPS:
         console.print(Text(f"  and {len(flips) - SHOWN_FLIPS} more (--json lists all)", "dim"))

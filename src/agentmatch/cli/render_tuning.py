@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from agentmatch.cli.render import shorten
 from agentmatch.tuning.report import TuningReport
 
 SHOWN_LABELS = 10
@@ -58,7 +59,7 @@ def print_tuning(report: TuningReport, console: Console) -> None:
             Text.assemble(
                 (f"{doubt.id} ", "bold"),
                 f"{labelled} -> {doubt.suggested} ({doubt.confidence:.2f}) ",
-                (_short(doubt.text), "dim"),
+                (shorten(doubt.text, SHOWN_CHARACTERS), "dim"),
             )
         )
     if len(report.doubtful) > SHOWN_LABELS:
@@ -69,8 +70,3 @@ def _shown(value: float | None, is_share: bool) -> str:
     if value is None:
         return "-"
     return f"{value:.1%}" if is_share else f"{value:.3f}"
-
-
-def _short(text: str) -> str:
-    flat = " ".join(text.split())
-    return flat if len(flat) <= SHOWN_CHARACTERS else flat[: SHOWN_CHARACTERS - 1] + "\u2026"
