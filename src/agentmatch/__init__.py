@@ -54,9 +54,12 @@ if TYPE_CHECKING:
         Match,
         Passage,
         Problem,
+        RequestPart,
         Result,
         Rival,
         Signal,
+        Team,
+        TeamMember,
     )
 
 __all__ = [
@@ -85,6 +88,7 @@ __all__ = [
     "NoAgentsError",
     "Passage",
     "Problem",
+    "RequestPart",
     "RequestSetError",
     "Result",
     "Rival",
@@ -92,6 +96,8 @@ __all__ = [
     "RunFileError",
     "SentenceTransformerEncoder",
     "Signal",
+    "Team",
+    "TeamMember",
     "UnknownAgentError",
     "UnsupportedModelError",
     "__version__",

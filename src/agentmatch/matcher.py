@@ -34,7 +34,9 @@ from agentmatch.ranking import (
 )
 from agentmatch.requests import PreparedRequest, prepare_request
 from agentmatch.snapshot import is_unchanged, take_snapshot
+from agentmatch.splitting import split_request
 from agentmatch.store import lock, read_index, write_index
+from agentmatch.team import choose_team, part_values
 from agentmatch.types import (
     Agent,
     CatalogueState,
@@ -42,9 +44,12 @@ from agentmatch.types import (
     Explanation,
     Match,
     Problem,
+    RequestPart,
     Result,
     Rival,
     Signal,
+    Team,
+    TeamMember,
 )
 
 logger = logging.getLogger("agentmatch")
@@ -326,10 +331,7 @@ class AgentMatcher:
         Raises:
             InvalidRequestError: A request is empty, or `top_k` is less than 1.
         """
-        if isinstance(requests, str):
-            raise InvalidRequestError("match_many takes a list of requests; use match for one")
-        if isinstance(top_k, bool) or not isinstance(top_k, int) or top_k < 1:
-            raise InvalidRequestError(f"top_k must be a whole number of 1 or more, not {top_k!r}")
+        _check_arguments(requests, top_k)
         prepared = [prepare_request(request) for request in requests]
         vectors = self._encode_requests(prepared)
         results = []
@@ -346,6 +348,80 @@ class AgentMatcher:
                 )
                 results.append(Result(request, matches, reading.warnings))
         return results
+
+    def match_team(self, request: str, top_k: int = 5) -> Team:
+        """Propose the agents that together do a request of several jobs.
+
+        The request is split into parts, and an agent joins where it fits a part clearly
+        better than the others (see `agentmatch.splitting` and `agentmatch.team`).
+
+        Args:
+            request: Free text.
+            top_k: How many agents to propose at most.
+
+        Returns:
+            The agents with the parts that each covers; one agent for a single job, the
+            first of `match` where the request has one part.
+
+        Raises:
+            InvalidRequestError: The request is empty, or `top_k` is less than 1.
+        """
+        return self.match_teams([request], top_k)[0]
+
+    def match_teams(self, requests: Sequence[str], top_k: int = 5) -> list[Team]:
+        """Propose a team for each of many requests, all parts encoded together.
+
+        Args:
+            requests: Free texts.
+            top_k: How many agents to propose for each at most.
+
+        Returns:
+            One team a request, in order.
+
+        Raises:
+            InvalidRequestError: A request is empty, or `top_k` is less than 1.
+        """
+        _check_arguments(requests, top_k)
+        wholes = [prepare_request(request) for request in requests]
+        parts = [split_request(request) for request in requests]
+        # The whole request leads its parts; a request of one part is encoded once.
+        prepared = [
+            [whole, *(prepare_request(part.text) for part in own if len(own) > 1)]
+            for whole, own in zip(wholes, parts, strict=True)
+        ]
+        vectors = self._encode_requests([item for group in prepared for item in group])
+        teams, start = [], 0
+        for request, group, own in zip(requests, prepared, parts, strict=True):
+            block = vectors[start : start + len(group)]
+            start += len(group)
+            members = self._members(group, block, own, top_k)
+            teams.append(Team(request, members, group[0].warnings))
+        return teams
+
+    def _members(
+        self,
+        prepared: Sequence[PreparedRequest],
+        vectors: NDArray[np.float32],
+        parts: Sequence[RequestPart],
+        top_k: int,
+    ) -> tuple[TeamMember, ...]:
+        """Choose the members for one request: the whole in the first row, its parts below."""
+        similarities, signals = self._signals(prepared, vectors)
+        scores = self._scores(prepared, signals)
+        values = scores
+        if len(parts) > 1:
+            values, similarities = part_values(scores[0], scores[1:]), similarities[1:]
+        members = []
+        for chosen in choose_team(
+            scores[0], scores[1:] if len(parts) > 1 else scores, self._names, top_k
+        ):
+            covered = list(chosen.parts)
+            # Rank and score are those of the part where the agent is strongest.
+            strongest = values[covered[int(values[covered, chosen.agent].argmax())]]
+            rank = order(strongest, self._names, len(self._names)).index(chosen.agent) + 1
+            match = self._match(rank, chosen.agent, strongest, similarities[covered].max(axis=0))
+            members.append(TeamMember(match, tuple(parts[place] for place in covered)))
+        return tuple(members)
 
     def signals(self, requests: Sequence[str]) -> dict[str, Scores]:
         """Compute every signal of every agent, for study and fitting.
@@ -505,6 +581,13 @@ class AgentMatcher:
             place = self._source.path if self._source is not None else "catalogue"
             raise UnknownAgentError(place, f"no agent is named {name!r}{hint}")
         return position
+
+
+def _check_arguments(requests: Sequence[str], top_k: int) -> None:
+    if isinstance(requests, str):
+        raise InvalidRequestError("give a list of requests; for one there are match and match_team")
+    if isinstance(top_k, bool) or not isinstance(top_k, int) or top_k < 1:
+        raise InvalidRequestError(f"top_k must be a whole number of 1 or more, not {top_k!r}")
 
 
 def _require_same_agents(folder: Path, index: AgentIndex, source: CatalogueState) -> None:

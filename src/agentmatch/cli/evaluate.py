@@ -81,6 +81,9 @@ def _minimums(
     is_flag=True,
     help="Instead of --requests, ask each example task while its agent does without it.",
 )
+@click.option(
+    "--team", is_flag=True, help="Also score the team that 'match --team' proposes for each."
+)
 @click.option("--output", "-o", metavar="RUN.json", help="Write the run, to compare later.")
 @click.option(
     "--min",
@@ -106,6 +109,7 @@ def evaluate(
     index_path: str | None,
     model: str,
     leave_one_out: bool,
+    team: bool,
     output: str | None,
     minimums: tuple[tuple[str, float], ...],
     trec: str | None,
@@ -118,7 +122,9 @@ def evaluate(
         raise click.UsageError("give either --requests FILE or --leave-one-out")
     if split is not None and requests is None:
         raise click.UsageError("--split chooses among --requests")
-    run = _run(context, agents, requests, split, limit, seed, top_k, index_path, model)
+    if team and requests is None:
+        raise click.UsageError("--team needs --requests")
+    run = _run(context, agents, requests, split, limit, seed, top_k, index_path, model, team)
     if output is not None:
         run.save(output)
         notice(f"run saved in {output}")
@@ -142,6 +148,7 @@ def _run(
     top_k: int,
     index_path: str | None,
     model: str,
+    team: bool,
 ) -> Run:
     from agentmatch.evaluation.evaluate import evaluate as evaluate_requests
     from agentmatch.evaluation.leave_one_out import leave_one_out
@@ -155,7 +162,13 @@ def _run(
     matcher = open_matcher(agents, model, index_path, context)
     with encoding_progress("Answering requests") as progress:
         return evaluate_requests(
-            matcher, labelled, top_k=top_k, seed=seed, progress=progress, request_set=requests
+            matcher,
+            labelled,
+            top_k=top_k,
+            team=team,
+            seed=seed,
+            progress=progress,
+            request_set=requests,
         )
 
 

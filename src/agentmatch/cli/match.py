@@ -39,6 +39,11 @@ _READ_BYTES = 1 << 16
     show_default=True,
     help="How many agents to return.",
 )
+@click.option(
+    "--team",
+    is_flag=True,
+    help="Split a request of several jobs and propose one agent for each; -k limits them.",
+)
 @agents_option
 @model_option
 @index_option
@@ -48,6 +53,7 @@ def match(
     context: click.Context,
     request: str,
     top_k: int,
+    team: bool,
     agents: str | None,
     model: str,
     index_path: str | None,
@@ -62,19 +68,19 @@ def match(
         use_one_blas_thread()
     matcher = open_matcher(agents, model, index_path, context)
     if request == "-":
-        failed = _stream(matcher, top_k)
+        failed = _stream(matcher, top_k, team)
         context.exit(1 if failed else 0)
-    from agentmatch.cli.render import print_result, result_json
-
-    result = matcher.match(request, top_k)
-    for warning in result.warnings:
+    answer = matcher.match_team(request, top_k) if team else matcher.match(request, top_k)
+    for warning in answer.warnings:
         notice(warning)
+    from agentmatch.cli.render import answer_json, print_answer
+
     if as_json:
-        print_json(result_json(result))
+        print_json(answer_json(answer))
         return
     from rich.console import Console
 
-    print_result(result, Console())
+    print_answer(answer, Console())
 
 
 @click.command(
@@ -110,10 +116,12 @@ def explain(
     print_explanation(explanation, Console())
 
 
-def _stream(matcher: AgentMatcher, top_k: int) -> int:
+def _stream(matcher: AgentMatcher, top_k: int, team: bool) -> int:
     """Answer the lines of standard input; return how many could not be answered."""
-    from agentmatch.cli.render import result_json
+    from agentmatch.cli.render import answer_json
 
+    ask = matcher.match_teams if team else matcher.match_many
+    nothing: dict[str, object] = {"team" if team else "matches": []}
     failed = 0
     for lines in _available_lines(sys.stdin.fileno()):
         answers: dict[int, dict[str, object]] = {}
@@ -122,27 +130,21 @@ def _stream(matcher: AgentMatcher, top_k: int) -> int:
             if line.strip():
                 valid.append(number)
             else:
-                answers[number] = {"request": line, "matches": [], "error": "the line is empty"}
+                answers[number] = {"request": line, **nothing, "error": "the line is empty"}
         try:
-            results = matcher.match_many([lines[number] for number in valid], top_k)
-            answers.update(zip(valid, map(result_json, results), strict=True))
+            found = ask([lines[number] for number in valid], top_k)
+            answers.update(zip(valid, map(answer_json, found), strict=True))
         except InvalidRequestError:
             # One of them cannot be answered; find out which, without losing the others.
             for number in valid:
-                answers[number] = _answer(matcher, lines[number], top_k)
+                try:
+                    answers[number] = answer_json(ask([lines[number]], top_k)[0])
+                except InvalidRequestError as error:
+                    answers[number] = {"request": lines[number], **nothing, "error": str(error)}
         for number in range(len(lines)):
             failed += "error" in answers[number]
             print_json(answers[number], indent=None)
     return failed
-
-
-def _answer(matcher: AgentMatcher, line: str, top_k: int) -> dict[str, object]:
-    from agentmatch.cli.render import result_json
-
-    try:
-        return result_json(matcher.match(line, top_k))
-    except InvalidRequestError as error:
-        return {"request": line, "matches": [], "error": str(error)}
 
 
 def _available_lines(descriptor: int) -> Iterator[list[str]]:

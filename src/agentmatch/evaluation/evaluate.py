@@ -17,7 +17,6 @@ from agentmatch.evaluation.metrics import (
     Interval,
     auroc_with_interval,
     mean_metrics,
-    per_request_metrics,
     percentiles,
 )
 from agentmatch.evaluation.request_sets import LabelledRequest, require_known_agents
@@ -44,6 +43,7 @@ def evaluate(
     requests: Sequence[LabelledRequest],
     *,
     top_k: int = DEEPEST,
+    team: bool = False,
     seed: int = 0,
     progress: Progress | None = None,
     request_set: str = "",
@@ -58,6 +58,8 @@ def evaluate(
         requests: Labelled requests with ids of their own.
         top_k: How many agents to keep for each request; at least ten are ranked, and as
             many as a request has right agents, because the metrics need them.
+        team: Also ask for a team and score it against the set of right agents; latencies
+            are then those of the team.
         seed: Chooses the bootstrap samples of the intervals.
         progress: Called as requests are answered.
         request_set: The file the requests come from, for the record.
@@ -80,7 +82,7 @@ def evaluate(
     for number, request in enumerate(requests):
         if progress is not None:
             progress(number, len(requests))
-        entries.append(_answer(matcher, request, depth))
+        entries.append(_answer(matcher, request, depth, team))
     if progress is not None:
         progress(len(requests), len(requests))
     return make_run(matcher, requests, entries, "requests", depth, seed, request_set)
@@ -119,13 +121,28 @@ def _warm_up(matcher: AgentMatcher, requests: Sequence[LabelledRequest]) -> None
             continue
 
 
-def _answer(matcher: AgentMatcher, request: LabelledRequest, depth: int) -> RunEntry:
+def _answer(
+    matcher: AgentMatcher, request: LabelledRequest, depth: int, with_team: bool
+) -> RunEntry:
+    members: tuple[str, ...] | None = () if with_team else None
     start = time.perf_counter()
     try:
-        result = matcher.match(request.text, depth)
+        if with_team:
+            members = tuple(member.agent.name for member in matcher.match_team(request.text))
+            latency = (time.perf_counter() - start) * 1000
+            result = matcher.match(request.text, depth)
+        else:
+            result = matcher.match(request.text, depth)
+            latency = (time.perf_counter() - start) * 1000
     except InvalidRequestError as error:
-        return RunEntry(request.id, request.text, request.agents, request.tags, error=str(error))
-    latency = (time.perf_counter() - start) * 1000
+        return RunEntry(
+            request.id,
+            request.text,
+            request.agents,
+            request.tags,
+            error=str(error),
+            team=members,
+        )
     ranking = []
     for match in result:
         best = match.evidence[0] if match.evidence else None
@@ -137,7 +154,13 @@ def _answer(matcher: AgentMatcher, request: LabelledRequest, depth: int) -> RunE
             )
         )
     return RunEntry(
-        request.id, request.text, request.agents, request.tags, tuple(ranking), round(latency, 3)
+        request.id,
+        request.text,
+        request.agents,
+        request.tags,
+        tuple(ranking),
+        round(latency, 3),
+        team=members,
     )
 
 
@@ -195,7 +218,7 @@ def make_run(
 
 
 def _measure(entries: Sequence[RunEntry], seed: int) -> dict[str, Interval]:
-    rows = [per_request_metrics(entry.names, entry.gold) for entry in entries if entry.gold]
+    rows = [entry.metrics for entry in entries if entry.gold]
     metrics = mean_metrics(rows, seed=seed)
     top = [(entry.ranking[0].score, bool(entry.gold)) for entry in entries if entry.ranking]
     fitting = [score for score, in_scope in top if in_scope]

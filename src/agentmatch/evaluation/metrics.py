@@ -31,6 +31,10 @@ METRICS = (
     "rprec",
     "exact_set",
     "auroc",
+    "team_precision",
+    "team_recall",
+    "team_f1",
+    "team_exact",
 )
 """The names of all metrics that a run can have."""
 
@@ -45,6 +49,10 @@ HEADLINES = {
     "rprec": "requests for n agents: share of right ones among the first n",
     "exact_set": "requests for n agents: the first n are all right",
     "auroc": "the best score tells requests that some agent fits from others",
+    "team_precision": "share of right agents in the proposed team",
+    "team_recall": "share of the right agents that the team has",
+    "team_f1": "harmonic mean of the two, for each request",
+    "team_exact": "the team is exactly the set of right agents",
 }
 """The metrics that people are shown, with what they say; run files hold all of them."""
 
@@ -158,6 +166,28 @@ def set_metrics(accepted: Collection[str], gold: Collection[str]) -> dict[str, f
         "set_recall": found / len(right),
         "set_f1": 2 * found / (len(chosen) + len(right)),
         "exact_set": float(chosen == right),
+    }
+
+
+def team_metrics(team: Collection[str], gold: Collection[str]) -> dict[str, float]:
+    """Score a proposed team as `set_metrics` does, under the names that runs use.
+
+    Args:
+        team: Names of the proposed agents; may be empty.
+        gold: Names of the right agents, at least one.
+
+    Returns:
+        `team_precision`, `team_recall`, `team_f1` and `team_exact`, each 0 to 1.
+
+    Raises:
+        ValueError: `gold` is empty.
+    """
+    found = set_metrics(team, gold)
+    return {
+        "team_precision": found["set_precision"],
+        "team_recall": found["set_recall"],
+        "team_f1": found["set_f1"],
+        "team_exact": found["exact_set"],
     }
 
 
