@@ -12,6 +12,7 @@ from agentmatch import AgentMatchError
 COMMANDS = {
     "run": ("run", "measure every method on every set"),
     "fusion": ("fusion", "fit and ablate the weights of the signals"),
+    "team": ("team", "fit and measure teams for requests of several jobs"),
     "peer": ("peer_settings", "choose semantic-router's best setting on dev requests"),
     "name_mentions": ("name_mentions", "count how often a name in a request is the right agent"),
     "tables": ("tables", "write the tables of README.md from the results"),

@@ -28,13 +28,15 @@ def _minimums(
     """Read each METRIC=VALUE of --min."""
     if not values:
         return ()
-    from agentmatch.evaluation.metrics import METRICS
+    from agentmatch.evaluation.metrics import METRICS, TEAM_METRICS
+
+    known = (*METRICS, *TEAM_METRICS)
 
     minimums = []
     for value in values:
         metric, _, number = (part.strip().lower() for part in value.partition("="))
-        if metric not in METRICS:
-            raise click.BadParameter(f"{metric!r} is no metric; one of {', '.join(METRICS)}")
+        if metric not in known:
+            raise click.BadParameter(f"{metric!r} is no metric; one of {', '.join(known)}")
         try:
             minimum = float(number)
         except ValueError:

@@ -31,12 +31,11 @@ METRICS = (
     "rprec",
     "exact_set",
     "auroc",
-    "team_precision",
-    "team_recall",
-    "team_f1",
-    "team_exact",
 )
-"""The names of all metrics that a run can have."""
+"""The names of all metrics that a run of rankings can have."""
+
+TEAM_METRICS = ("team_precision", "team_recall", "team_f1", "team_exact")
+"""What a run has besides where teams were asked for (see `team_metrics`)."""
 
 HEADLINES = {
     "accuracy@1": "the first agent is right",
