@@ -193,7 +193,8 @@ def fit(development: Mapping[str, Group]) -> Settings:
             teams = [each.team(settings) for each in group]
             means.append(mean_f1(group, teams))
             if name.endswith(SINGLE):
-                enough &= np.mean([len(team) == 1 for team in teams]) >= MIN_ONE_AGENT
+                alone = float(np.mean([len(team) == 1 for team in teams]))
+                enough = enough and alone >= MIN_ONE_AGENT
         # Rounding must not decide.
         if enough and np.mean(means) > highest + 1e-9:
             best, highest = settings, float(np.mean(means))

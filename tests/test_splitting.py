@@ -138,6 +138,14 @@ def test_a_very_long_request_has_a_bounded_number_of_parts() -> None:
     assert parts[-1].end == len(request.rstrip())
 
 
+@pytest.mark.parametrize(
+    "piece", ["\n", " ", "a, ", "and ", "x.\n", "a.b=", "(", "`", "'a ", "1. "]
+)
+def test_long_requests_of_one_mark_are_read_in_time(piece: str) -> None:
+    # Patterns that try every end of a run from every start would need hours.
+    assert len(split_request(piece * 30_000 + "x")) <= MAX_REQUEST_PARTS
+
+
 PIECES = st.sampled_from(
     [
         "Fix the test",

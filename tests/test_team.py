@@ -125,11 +125,6 @@ def test_two_jobs_get_two_agents_with_evidence(matcher: AgentMatcher) -> None:
     assert [REQUESTS[0][part.start : part.end] for part in team[1].parts] == [team[1].part]
 
 
-def test_a_list_of_three_jobs_gets_three_agents(matcher: AgentMatcher) -> None:
-    names = [member.agent.name for member in matcher.match_team(REQUESTS[2])]
-    assert names == ["gardener", "electrician", "baker"]
-
-
 @given(st.text(min_size=1, max_size=80))
 def test_a_request_of_one_part_gets_the_first_match(text: str) -> None:
     from agentmatch.splitting import split_request

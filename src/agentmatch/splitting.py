@@ -38,6 +38,9 @@ MAX_REQUEST_PARTS = 32
 MAX_BRACKETED = 400
 """Characters between brackets or quotes at most; a mark without its partner is a typo."""
 
+MAX_MACHINE_LINE = 400
+"""Characters of a line that tell whether it is code or a log."""
+
 _STRENGTH: dict[Boundary, int] = {"clause": 0, "sentence": 1, "connective": 2, "list": 3}
 
 _VERBS = (
@@ -85,13 +88,12 @@ _JOINED_CONNECTIVE = re.compile(
     re.IGNORECASE,
 )
 _CLAUSE = re.compile(
-    rf"[,\s]\s*(?=(?:and|&)\s+(?:please\s+)?(?:{_VERB}|{_QUESTION}|{_WISH}|[a-z]{{3,}}ing\b))|"
-    r"[,\s]\s*(?=as\s+well\s+as\s)|"
-    rf",\s*(?={_VERB}|{_WISH}|(?:can|could|would)\s+you\b)",
+    rf",?\s(?=(?:and|&)\s+(?:please\s+)?(?:{_VERB}|{_QUESTION}|{_WISH}|[a-z]{{3,20}}ing\b))|"
+    rf",?\s(?=as\s+well\s+as\s)|,\s*(?={_VERB}|{_WISH}|(?:can|could|would)\s+you\b)",
     re.IGNORECASE,
 )
 _SENTENCE_END = re.compile(
-    r"[.!?\u2026]+[\"'\u201d\u2019)\]]*(?=\s)|[\u3002\uff01\uff1f\u061f\u06d4\u0964]+[\"\u201d\u300d\uff09]*"
+    r"[.!?\u2026][\"'\u201d\u2019)\]]{0,3}(?=\s)|[\u3002\uff01\uff1f\u061f\u06d4\u0964]+[\"\u201d\u300d\uff09]*"
 )
 _ABBREVIATION = re.compile(
     r"(?:^|[\s(])\(?(?:(?:[^\W\d_]\.)*[^\W\d_]|\d{1,3}|etc|vs|approx|incl|excl|resp|mrs?|ms|dr|"
@@ -113,7 +115,7 @@ _LEADING = re.compile(
 
 _PROTECTED = re.compile(
     r"(?P<fence>(?:\A|\n)[ \t]*(?P<mark>```|~~~)(?s:.*?)(?:\n[ \t]*(?P=mark)[ \t]*(?=\n|\Z)|\Z))|"
-    r"`[^`\n]+`|[a-z][\w+.-]*://\S+|www\.\S+|"
+    r"`[^`\n]+`|\b[a-z][a-z\d+.-]{1,15}://\S+|www\.\S+|"
     rf"\([^()\n]{{1,{MAX_BRACKETED}}}\)|\[[^\[\]\n]{{1,{MAX_BRACKETED}}}\]|"
     rf"(?<!\w)\"(?=\S)[^\"]{{1,{MAX_BRACKETED}}}(?<=\S)\"(?!\w)|(?<!\w)'(?=\S)[^'\n]{{1,{MAX_BRACKETED}}}(?<=\S)'(?!\w)|"
     rf"\u201c[^\u201c\u201d]{{1,{MAX_BRACKETED}}}\u201d|\u201e[^\u201e\u201c\u201d]{{1,{MAX_BRACKETED}}}[\u201c\u201d]|"
@@ -246,7 +248,7 @@ def _machine_spans(request: str) -> Iterator[tuple[int, int]]:
         return
     place, begin, end = 0, -1, -1
     for line in request.splitlines(keepends=True):
-        if _MACHINE_LINE.match(line.rstrip()):
+        if _MACHINE_LINE.match(line[:MAX_MACHINE_LINE].rstrip()):
             begin = max(0, place - 1) if begin < 0 else begin
             end = place + len(line)
         elif begin >= 0 and line.strip():
@@ -277,18 +279,19 @@ def _trim(
 
 def _merge(request: str, parts: list[RequestPart]) -> list[RequestPart]:
     """Join parts that are too short with the part before them, the first with the next."""
-    merged: list[RequestPart] = []
+    # The first part of each group, its end, and whether it is long enough.
+    groups: list[tuple[RequestPart, int, bool]] = []
     for part in parts:
-        if merged and (
-            not _is_long_enough(part)
-            or not _is_long_enough(merged[-1])
-            or len(merged) == MAX_REQUEST_PARTS
-        ):
-            before = merged[-1]
-            merged[-1] = replace(before, text=request[before.start : part.end], end=part.end)
+        is_long = _is_long_enough(part)
+        if groups and (not (is_long and groups[-1][2]) or len(groups) == MAX_REQUEST_PARTS):
+            first, _, was_long = groups[-1]
+            groups[-1] = (first, part.end, was_long or is_long)
         else:
-            merged.append(part)
-    return merged
+            groups.append((part, part.end, is_long))
+    return [
+        replace(first, text=request[first.start : end], end=end) if end > first.end else first
+        for first, end, _ in groups
+    ]
 
 
 def _is_long_enough(part: RequestPart) -> bool:

@@ -131,7 +131,7 @@ def print_team(team: Team, console: Console) -> None:
             console.print(Text.assemble(" -> ", (member.agent.name, "bold cyan")))
             console.print(Padding(_evidence(member.match, TEAM_EVIDENCE), (0, 0, 0, 4)))
         return
-    table = Table(box=None, padding=(0, 2, 1, 0), show_edge=False)
+    table = Table(box=None, padding=(0, 2, 0, 0), show_edge=False)
     table.add_column("part", overflow="fold", ratio=2)
     table.add_column("agent", style="bold cyan", no_wrap=True)
     table.add_column("because", overflow="fold", ratio=3)
