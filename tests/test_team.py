@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agentmatch import Agent, AgentMatcher, InvalidRequestError
-from agentmatch.team import Settings, choose_team, part_values
+from agentmatch.calibration import Calibration, LogisticModel
+from agentmatch.team import Settings, choose_team, part_values, uncovered_parts
 from conftest import TRADES, HashingEncoder, trade
 
 NAMES = ("a", "b", "c", "d")
@@ -185,3 +186,36 @@ def test_top_k_of_a_team(matcher: AgentMatcher) -> None:
         matcher.match_team("Cut the hedge", top_k=0)
     with pytest.raises(InvalidRequestError, match="list of requests"):
         matcher.match_teams("Cut the hedge")
+
+
+def test_parts_that_no_agent_fits_are_left_uncovered() -> None:
+    values = scores((0.6, 0.1), (0.1, 0.1), (0.35, 0.2))
+    # The second is refused and far from all; the third is refused but the context helps.
+    assert uncovered_parts(values, False, [False, True, True]) == {1}
+    # Below the floor alone is no reason.
+    assert uncovered_parts(values, False, [False, False, False]) == set()
+    # All refused: kept where the whole request has an agent, left where it has none.
+    low = scores((0.1, 0.1), (0.1, 0.1))
+    assert uncovered_parts(low, False, [True, True]) == set()
+    assert uncovered_parts(low, True, [True, True]) == {0, 1}
+    # A request of one part is judged as match judges it.
+    assert uncovered_parts(values[:1], True, [False]) == {0}
+
+
+def test_a_part_without_an_agent_gets_none(trades: tuple[Agent, ...]) -> None:
+    # "Some agent fits" is nearly certain from a similarity of 0.4 on, nearly excluded below.
+    calibration = Calibration(
+        fits=LogisticModel(-40.0, {"similarity": 100.0}),
+        right=LogisticModel(0.0, {"lead": 1.0}),
+        max_none=0.9,
+    )
+    matcher = AgentMatcher(trades, encoder=HashingEncoder(), calibration=calibration)
+    team = matcher.match_team("A tap drips all night; zzz qqq xxx vvv")
+    assert [(member.agent.name, member.part) for member in team] == [
+        ("plumber", "A tap drips all night")
+    ]
+    assert [part.text for part in team.uncovered] == ["zzz qqq xxx vvv"]
+    assert 0 < team[0].match.confidence <= 1
+    nobody = matcher.match_team("zzz qqq xxx vvv")
+    assert (len(nobody), len(nobody.uncovered)) == (0, 1)
+    assert matcher.match("zzz qqq xxx vvv").abstained

@@ -9,6 +9,7 @@ alone.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -91,6 +92,35 @@ class LexicalIndex:
                     entries = slice(self._offsets[position], self._offsets[position + 1])
                     # A document stands at most once in a term's entries.
                     row[self._documents[entries]] += self._scores[entries]
+        return result
+
+    def coverage(self, requests: Sequence[str]) -> NDArray[np.float32]:
+        """Measure how much of each request every document holds.
+
+        Unlike a BM25 score the share can be compared between requests. A term weighs
+        its inverse document frequency (Spärck Jones, 1972, as in BM25); a term that no
+        document holds weighs most, and counts as missing everywhere.
+
+        Args:
+            requests: Free texts.
+
+        Returns:
+            float32 [requests, documents], 0 to 1; 0 for a request without a term.
+        """
+        result = np.zeros((len(requests), self._size), dtype=np.float32)
+        for row, request in zip(result, requests, strict=True):
+            total = 0.0
+            for term in dict.fromkeys(tokenize(request)):
+                position = self._vocabulary.get(term)
+                start, stop = 0, 0
+                if position is not None:
+                    start, stop = self._offsets[position], self._offsets[position + 1]
+                held = stop - start
+                weight = math.log1p((self._size - held + 0.5) / (held + 0.5))
+                row[self._documents[start:stop]] += np.float32(weight)
+                total += weight
+            if total:
+                row /= np.float32(total)
         return result
 
     def save(self, folder: Path) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agentmatch.cache import load_cached_index
+from agentmatch.calibration import DEFAULT_CALIBRATION, Calibration, Probabilities
 from agentmatch.catalogue import load_catalogue, unique_agents
 from agentmatch.encoders import Encoder, load_encoder
 from agentmatch.errors import (
@@ -19,6 +20,7 @@ from agentmatch.errors import (
     InvalidRequestError,
     UnknownAgentError,
 )
+from agentmatch.features import Features, concatenate, features_of
 from agentmatch.index import AgentIndex, Progress, build_index
 from agentmatch.mentions import NameMentions
 from agentmatch.passages import NAME, WHOLE
@@ -36,7 +38,7 @@ from agentmatch.requests import PreparedRequest, prepare_request
 from agentmatch.snapshot import is_unchanged, take_snapshot
 from agentmatch.splitting import split_request
 from agentmatch.store import lock, read_index, write_index
-from agentmatch.team import choose_team, part_values
+from agentmatch.team import choose_team, part_values, uncovered_parts
 from agentmatch.types import (
     Agent,
     CatalogueState,
@@ -71,6 +73,7 @@ class AgentMatcher:
         agents: Agents of different names, in any order.
         encoder: The encoder; all-MiniLM-L6-v2 where none is given.
         weights: The share of each signal in a score (see `agentmatch.ranking`).
+        calibration: Turns scores into probabilities (see `agentmatch.calibration`).
         progress: Called with the texts encoded so far and their number.
 
     Raises:
@@ -89,10 +92,16 @@ class AgentMatcher:
         *,
         encoder: Encoder | None = None,
         weights: Mapping[str, float] = WEIGHTS,
+        calibration: Calibration = DEFAULT_CALIBRATION,
         progress: Progress | None = None,
     ) -> None:
         encoder = encoder or load_encoder()
-        self._setup(build_index(agents, encoder, progress=progress), encoder, weights)
+        self._setup(
+            build_index(agents, encoder, progress=progress),
+            encoder,
+            weights,
+            calibration=calibration,
+        )
 
     def _setup(
         self,
@@ -101,9 +110,11 @@ class AgentMatcher:
         weights: Mapping[str, float] = WEIGHTS,
         source: CatalogueState | None = None,
         problems: tuple[Problem, ...] = (),
+        calibration: Calibration = DEFAULT_CALIBRATION,
     ) -> AgentMatcher:
         self._encoder = encoder
         self._weights = dict(weights)
+        self._calibration = calibration
         self._source = source
         self._problems = problems
         self._replace_index(index)
@@ -219,6 +230,11 @@ class AgentMatcher:
         return self._weights
 
     @property
+    def calibration(self) -> Calibration:
+        """Return what turns scores into probabilities."""
+        return self._calibration
+
+    @property
     def catalogue_path(self) -> Path | None:
         """Return the folder or file the agents were read from, or None."""
         return None if self._source is None else Path(self._source.path)
@@ -303,35 +319,46 @@ class AgentMatcher:
             build_index(agents, self._encoder, previous=self._index, progress=progress)
         )
 
-    def match(self, request: str, top_k: int = 5) -> Result:
+    def match(self, request: str, top_k: int = 5, *, min_confidence: float | None = None) -> Result:
         """Rank the agents for one request.
 
         Args:
             request: Free text.
             top_k: How many agents to return; all where there are fewer.
+            min_confidence: Accept only agents of at least this confidence, 0 to 1; 0
+                accepts all. Where it is left out, all are accepted unless it is likely
+                that no agent fits (`Calibration.max_none`).
 
         Returns:
-            The best agents, each with the passages that earned its place.
+            The best agents, each with the passages that earned its place. Those that
+            are not accepted stand in `near_misses`.
 
         Raises:
-            InvalidRequestError: The request is empty, or `top_k` is less than 1.
+            InvalidRequestError: The request is empty, `top_k` is less than 1, or
+                `min_confidence` is not between 0 and 1.
         """
-        return self.match_many([request], top_k)[0]
+        return self.match_many([request], top_k, min_confidence=min_confidence)[0]
 
-    def match_many(self, requests: Sequence[str], top_k: int = 5) -> list[Result]:
+    def match_many(
+        self, requests: Sequence[str], top_k: int = 5, *, min_confidence: float | None = None
+    ) -> list[Result]:
         """Rank the agents for many requests, encoded together.
 
         Args:
             requests: Free texts.
             top_k: How many agents to return for each.
+            min_confidence: As in `match`.
 
         Returns:
             One result a request, in order.
 
         Raises:
-            InvalidRequestError: A request is empty, or `top_k` is less than 1.
+            InvalidRequestError: A request is empty, `top_k` is less than 1, or
+                `min_confidence` is not between 0 and 1.
         """
         _check_arguments(requests, top_k)
+        if min_confidence is not None and not 0 <= min_confidence <= 1:
+            raise InvalidRequestError(f"min_confidence must be 0 to 1, not {min_confidence!r}")
         prepared = [prepare_request(request) for request in requests]
         vectors = self._encode_requests(prepared)
         results = []
@@ -339,15 +366,69 @@ class AgentMatcher:
             block = slice(start, start + REQUEST_BLOCK)
             similarities, signals = self._signals(prepared[block], vectors[block])
             scores = self._scores(prepared[block], signals)
+            features = self._features(prepared[block], scores, signals)
+            confidences = self._calibration.confidence(features)
+            none = self._calibration.confidence_none(features)
             for row, (request, reading) in enumerate(
                 zip(requests[block], prepared[block], strict=True)
             ):
-                matches = tuple(
-                    self._match(rank, position, scores[row], similarities[row])
+                ranking = tuple(
+                    self._match(rank, position, scores[row], similarities[row], confidences[row])
                     for rank, position in enumerate(order(scores[row], self._names, top_k), 1)
                 )
-                results.append(Result(request, matches, reading.warnings))
+                accepted = self._accepted(ranking, float(none[row]), min_confidence)
+                results.append(
+                    Result(
+                        request,
+                        ranking[:accepted],
+                        reading.warnings,
+                        ranking[accepted:],
+                        round(float(none[row]), 6),
+                    )
+                )
         return results
+
+    def _accepted(self, ranking: Sequence[Match], none: float, min_confidence: float | None) -> int:
+        """Return how many agents of a ranking are accepted."""
+        if min_confidence is None:
+            return 0 if self._refuses(none) else len(ranking)
+        return sum(match.confidence >= min_confidence for match in ranking)
+
+    def _refuses(self, none: float) -> bool:
+        """Tell whether by default the answer is that no agent fits."""
+        fitted_on = self._calibration.encoder_fingerprint
+        return fitted_on in ("", self._encoder.fingerprint) and none > self._calibration.max_none
+
+    def features(self, requests: Sequence[str]) -> Features:
+        """Compute the features that confidences are made of, for study and fitting.
+
+        Args:
+            requests: Free texts.
+
+        Returns:
+            The features of these requests and all agents, agents as in `agents`.
+
+        Raises:
+            InvalidRequestError: A request is empty.
+        """
+        prepared = [prepare_request(request) for request in requests]
+        vectors = self._encode_requests(prepared)
+        parts = []
+        for start in range(0, len(prepared), REQUEST_BLOCK):
+            block = slice(start, start + REQUEST_BLOCK)
+            _, signals = self._signals(prepared[block], vectors[block])
+            scores = self._scores(prepared[block], signals)
+            parts.append(self._features(prepared[block], scores, signals))
+        return concatenate(parts)
+
+    def _features(
+        self,
+        prepared: Sequence[PreparedRequest],
+        scores: Scores,
+        signals: Mapping[str, Scores],
+    ) -> Features:
+        coverage = self._index.lexical_whole_text.coverage([item.text for item in prepared])
+        return features_of(scores, signals, coverage)
 
     def match_team(self, request: str, top_k: int = 5) -> Team:
         """Propose the agents that together do a request of several jobs.
@@ -361,7 +442,8 @@ class AgentMatcher:
 
         Returns:
             The agents with the parts that each covers; one agent for a single job, the
-            first of `match` where the request has one part.
+            first of `match` where the request has one part. Parts that no agent fits
+            stand in `uncovered`.
 
         Raises:
             InvalidRequestError: The request is empty, or `top_k` is less than 1.
@@ -394,34 +476,51 @@ class AgentMatcher:
         for request, group, own in zip(requests, prepared, parts, strict=True):
             block = vectors[start : start + len(group)]
             start += len(group)
-            members = self._members(group, block, own, top_k)
-            teams.append(Team(request, members, group[0].warnings))
+            teams.append(self._team(request, group, block, own, top_k))
         return teams
 
-    def _members(
+    def _team(
         self,
+        request: str,
         prepared: Sequence[PreparedRequest],
         vectors: NDArray[np.float32],
         parts: Sequence[RequestPart],
         top_k: int,
-    ) -> tuple[TeamMember, ...]:
-        """Choose the members for one request: the whole in the first row, its parts below."""
+    ) -> Team:
+        """Choose a team: the whole request is the first of `prepared`, its parts follow."""
         similarities, signals = self._signals(prepared, vectors)
         scores = self._scores(prepared, signals)
-        values = scores
-        if len(parts) > 1:
-            values, similarities = part_values(scores[0], scores[1:]), similarities[1:]
+        features = self._features(prepared, scores, signals)
+        none = self._calibration.confidence_none(features)
+        refused = [self._refuses(float(value)) for value in none]
+        several = len(parts) > 1
+        # A request of one part is its own part.
+        rows = slice(1, None) if several else slice(0, 1)
+        similarities, confidences = similarities[rows], self._calibration.confidence(features)[rows]
+        values = part_values(scores[0], scores[rows]) if several else scores
+        uncovered = uncovered_parts(values, refused[0], refused[rows])
         members = []
-        for chosen in choose_team(
-            scores[0], scores[1:] if len(parts) > 1 else scores, self._names, top_k
-        ):
-            covered = list(chosen.parts)
-            # Rank and score are those of the part where the agent is strongest.
-            strongest = values[covered[int(values[covered, chosen.agent].argmax())]]
-            rank = order(strongest, self._names, len(self._names)).index(chosen.agent) + 1
-            match = self._match(rank, chosen.agent, strongest, similarities[covered].max(axis=0))
+        for chosen in choose_team(scores[0], scores[rows], self._names, top_k):
+            covered = [place for place in chosen.parts if place not in uncovered]
+            if not covered:
+                continue
+            # Rank, score and confidence are those of the part where the agent is strongest.
+            strongest = covered[int(values[covered, chosen.agent].argmax())]
+            ranking = order(values[strongest], self._names, len(self._names))
+            match = self._match(
+                ranking.index(chosen.agent) + 1,
+                chosen.agent,
+                values[strongest],
+                similarities[covered].max(axis=0),
+                confidences[strongest],
+            )
             members.append(TeamMember(match, tuple(parts[place] for place in covered)))
-        return tuple(members)
+        return Team(
+            request,
+            tuple(members),
+            prepared[0].warnings,
+            tuple(parts[place] for place in sorted(uncovered)),
+        )
 
     def signals(self, requests: Sequence[str]) -> dict[str, Scores]:
         """Compute every signal of every agent, for study and fitting.
@@ -489,13 +588,16 @@ class AgentMatcher:
         prepared = [prepare_request(request)]
         similarities, signals = self._signals(prepared, self._encode_requests(prepared))
         scores = self._scores(prepared, signals)[0]
+        features = self._features(prepared, scores[np.newaxis], signals)
+        confidences = self._calibration.confidence(features)[0]
+        none = float(self._calibration.confidence_none(features)[0])
         ranking = order(scores, self._names, len(self._names))
         rank = ranking.index(position) + 1
         shares = {name: values[0] for name, values in signal_shares(signals, self._weights).items()}
         neighbours = ranking[: min(rank - 1, RIVALS_LIMIT)] or ranking[rank : rank + 1]
         return Explanation(
             request=request,
-            match=self._match(rank, position, scores, similarities[0]),
+            match=self._match(rank, position, scores, similarities[0], confidences),
             agents=len(self._names),
             signals=tuple(
                 sorted(
@@ -514,11 +616,15 @@ class AgentMatcher:
             named=position in self._mentions.find(prepared[0].text),
             rivals=tuple(
                 Rival(
-                    self._match(ranking.index(other) + 1, other, scores, similarities[0]),
+                    self._match(
+                        ranking.index(other) + 1, other, scores, similarities[0], confidences
+                    ),
                     {name: float(share[other] - share[position]) for name, share in shares.items()},
                 )
                 for other in neighbours
             ),
+            confidence_none=round(none, 6),
+            abstained=self._refuses(none),
         )
 
     def _encode_requests(self, prepared: Sequence[PreparedRequest]) -> NDArray[np.float32]:
@@ -548,7 +654,14 @@ class AgentMatcher:
             row[self._mentions.find(item.text)] += np.float32(NAME_MENTION_BONUS)
         return scores
 
-    def _match(self, rank: int, position: int, scores: Scores, similarities: Scores) -> Match:
+    def _match(
+        self,
+        rank: int,
+        position: int,
+        scores: Scores,
+        similarities: Scores,
+        confidences: Probabilities,
+    ) -> Match:
         rows = self._index.rows(position)
         candidates = [
             row for row in rows if self._index.passages[row].section not in (NAME, WHOLE)
@@ -561,6 +674,7 @@ class AgentMatcher:
             rank=rank,
             agent=self._index.agents[position],
             score=round(float(scores[position]), 6),
+            confidence=round(float(confidences[position]), 6),
             evidence=tuple(
                 Evidence(
                     self._index.passages[row].section,

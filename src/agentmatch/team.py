@@ -134,6 +134,37 @@ def choose_team(
     return [Assignment(agent, tuple(positions)) for agent, positions in covered.items()]
 
 
+def uncovered_parts(
+    values: Scores,
+    whole_refused: bool,
+    refused: Sequence[bool],
+    settings: Settings = DEFAULTS,
+) -> frozenset[int]:
+    """Find the parts that no agent fits.
+
+    A part is uncovered where the probability that no agent fits is above the bar and no
+    agent's value for it reaches the floor, which the context may help it to. A request
+    that some agent fits as a whole keeps all its parts where every part would be left.
+
+    Args:
+        values: float32 [parts, agents], what `part_values` returned.
+        whole_refused: Whether the whole request is refused.
+        refused: Whether each part is refused.
+        settings: The constants.
+
+    Returns:
+        The positions of the parts.
+    """
+    if len(values) == 1:
+        return frozenset({0} if whole_refused else ())
+    found = frozenset(
+        place
+        for place, (row, is_refused) in enumerate(zip(values, refused, strict=True))
+        if is_refused and row.max() < settings.floor
+    )
+    return found if whole_refused or len(found) < len(values) else frozenset()
+
+
 def _without_superfluous(
     values: Scores, team: Sequence[int], newcomer: int, min_gain: float
 ) -> list[int]:

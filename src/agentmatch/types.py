@@ -176,12 +176,15 @@ class Match:
         agent: The agent.
         score: How well the agent fits the request; higher is better.
         evidence: The passages that earned it, best first.
+        confidence: The probability that the agent is a right one, 0 to 1. It never
+            rises from one rank to the next.
     """
 
     rank: int
     agent: Agent
     score: float
     evidence: tuple[Evidence, ...] = ()
+    confidence: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,13 +193,28 @@ class Result:
 
     Attributes:
         request: The request as it was asked.
-        matches: The agents, best first.
+        matches: The agents that were accepted, best first; empty where the answer is
+            that no agent fits.
         warnings: What the user should know about how the request was read.
+        near_misses: The agents that follow them in the ranking and were refused.
+        confidence_none: The probability that no agent of the catalogue fits, 0 to 1.
     """
 
     request: str
     matches: tuple[Match, ...]
     warnings: tuple[str, ...] = ()
+    near_misses: tuple[Match, ...] = ()
+    confidence_none: float = 0.0
+
+    @property
+    def abstained(self) -> bool:
+        """Tell whether the answer is that no agent fits."""
+        return not self.matches
+
+    @property
+    def ranking(self) -> tuple[Match, ...]:
+        """Return the nearest agents, accepted or not, best first."""
+        return self.matches + self.near_misses
 
     def __len__(self) -> int:
         return len(self.matches)
@@ -251,6 +269,8 @@ class Explanation:
         named: Whether the request names the agent outright.
         rivals: The agents just ahead of it, best first; for the first agent, the one
             that follows it.
+        confidence_none: The probability that no agent of the catalogue fits, 0 to 1.
+        abstained: Whether `match` answers by default that no agent fits.
     """
 
     request: str
@@ -259,6 +279,8 @@ class Explanation:
     signals: tuple[Signal, ...]
     named: bool
     rivals: tuple[Rival, ...]
+    confidence_none: float = 0.0
+    abstained: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,11 +331,13 @@ class Team:
         request: The request as it was asked.
         members: The agents, each with the parts that it covers.
         warnings: What the user should know about how the request was read.
+        uncovered: The parts that no agent fits, in order.
     """
 
     request: str
     members: tuple[TeamMember, ...]
     warnings: tuple[str, ...] = ()
+    uncovered: tuple[RequestPart, ...] = ()
 
     def __len__(self) -> int:
         return len(self.members)

@@ -20,6 +20,7 @@ from agentmatch.cli.options import (
     use_one_blas_thread,
 )
 from agentmatch.errors import InvalidRequestError
+from agentmatch.types import Team
 
 if TYPE_CHECKING:
     from agentmatch.matcher import AgentMatcher
@@ -73,6 +74,9 @@ def match(
     answer = matcher.match_team(request, top_k) if team else matcher.match(request, top_k)
     for warning in answer.warnings:
         notice(warning)
+    if isinstance(answer, Team):
+        for part in answer.uncovered:
+            notice(f"no agent fits this part: {' '.join(part.text.split())}")
     from agentmatch.cli.render import answer_json, print_answer
 
     if as_json:

@@ -13,7 +13,7 @@ from rich.text import Text
 from agentmatch.types import Team
 
 if TYPE_CHECKING:
-    from agentmatch.types import Agent, Explanation, Match, Result
+    from agentmatch.types import Agent, Explanation, Match, RequestPart, Result
 
 NARROW = 60
 """Columns below which evidence goes under the agent instead of beside it."""
@@ -35,6 +35,7 @@ def match_json(match: Match) -> dict[str, Any]:
         "title": match.agent.title,
         "path": None if match.agent.path is None else str(match.agent.path),
         "score": match.score,
+        "confidence": match.confidence,
         "evidence": [
             {
                 "section": evidence.section,
@@ -50,7 +51,10 @@ def result_json(result: Result) -> dict[str, Any]:
     """Return an answer as JSON values."""
     return {
         "request": result.request,
+        "abstained": result.abstained,
+        "confidence_none": result.confidence_none,
         "matches": [match_json(match) for match in result.matches],
+        "near_misses": [match_json(match) for match in result.near_misses],
         "warnings": list(result.warnings),
     }
 
@@ -63,15 +67,17 @@ def team_json(team: Team) -> dict[str, Any]:
             {
                 **match_json(member.match),
                 "part": member.part,
-                "parts": [
-                    {"text": part.text, "start": part.start, "end": part.end}
-                    for part in member.parts
-                ],
+                "parts": [_part_json(part) for part in member.parts],
             }
             for member in team
         ],
+        "uncovered": [_part_json(part) for part in team.uncovered],
         "warnings": list(team.warnings),
     }
+
+
+def _part_json(part: RequestPart) -> dict[str, Any]:
+    return {"text": part.text, "start": part.start, "end": part.end}
 
 
 def answer_json(answer: Result | Team) -> dict[str, Any]:
