@@ -14,6 +14,7 @@ COMMANDS = {
     "fusion": ("fusion", "fit and ablate the weights of the signals"),
     "tuning": ("tuning", "measure what tuning on labelled requests brings"),
     "calibration": ("calibration", "fit and measure confidences and the bar for none"),
+    "team": ("team", "fit and measure teams for requests of several jobs"),
     "peer": ("peer_settings", "choose semantic-router's best setting on dev requests"),
     "name_mentions": ("name_mentions", "count how often a name in a request is the right agent"),
     "tables": ("tables", "write the tables of README.md from the results"),

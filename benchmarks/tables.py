@@ -115,6 +115,9 @@ def generate(folder: Path) -> dict[str, str]:
     blocks["tuning"] = tuning_table(_read(folder / "tuning.json"))
     blocks["calibration"] = calibration_table(_read(folder / "calibration.json"))
     blocks["bars"] = bars_table(_read(folder / "calibration.json"))
+    team = _read(folder / "team.json")
+    blocks["team"] = team_table(team)
+    blocks["team_verdict"] = team_sentence(team)
     blocks["provenance"] = provenance(results)
     return blocks
 
@@ -400,6 +403,78 @@ def bars_table(document: Mapping[str, Any] | None) -> str:
         for row in document["bars"]
     ]
     return _table(["bar", "right ones refused, worst set", *sets], body)
+
+
+TEAM_COLUMNS = {
+    "set_precision": "precision",
+    "set_recall": "recall",
+    "set_f1": "F1",
+    "exact_set": "exact set",
+    "one_agent": "one agent",
+}
+"""The metrics of sets, with their heads."""
+
+
+def team_table(document: Mapping[str, Any] | None) -> str:
+    """Make the table of teams and of rankings cut after k agents; F1 with its interval."""
+    if document is None:
+        return "Not measured yet."
+    body = []
+    for group, result in document["test"].items():
+        best = max(row["set_f1"]["value"] for row in result["methods"].values())
+        for method, row in result["methods"].items():
+            if method == "top k, k of the group" and result["group_k"] == result["one_k"]:
+                continue
+            label = {
+                "team": "team",
+                "top k, one k for all": f"top {result['one_k']}",
+                "top k, k of the group": f"top {result['group_k']}, k of the group",
+            }[method]
+            cells = [_percent(row[name]["value"]) for name in TEAM_COLUMNS]
+            interval = row["set_f1"]
+            cells[2] = (
+                f"{_percent(interval['value'], interval['value'] == best)} "
+                f"({_percent(interval['low'])} to {_percent(interval['high'])})"
+            )
+            body.append([f"{group} ({result['requests']})", label, *cells])
+    return _table(["requests", "proposed", *TEAM_COLUMNS.values()], body)
+
+
+def team_sentence(document: Mapping[str, Any] | None) -> str:
+    """Say where teams beat a fixed number of agents in F1 and where they do not."""
+    if document is None:
+        return "Not measured yet."
+    sentences = []
+    for rival, what in (
+        ("top k, one k for all", "the one k that is best on all train and dev requests"),
+        ("top k, k of the group", "the k that is best for the group, where it is another"),
+    ):
+        parts = []
+        for group, result in document["test"].items():
+            if rival == "top k, k of the group" and result["group_k"] == result["one_k"]:
+                continue
+            gain = result["gains"][rival]
+            clear = gain["low"] > 0 or gain["high"] < 0
+            parts.append(
+                f"{group} {100 * gain['value']:+.1f} ({'clear' if clear else 'within chance'}; "
+                f"better for {gain['won']}, worse for {gain['lost']})"
+            )
+        if parts:
+            sentences.append(f"Points of F1 against {what}: {'; '.join(parts)}.")
+    behind = [
+        f"{group} by {100 * (rival['exact_set']['value'] - ours['exact_set']['value']):.1f}"
+        for group, result in document["test"].items()
+        for name, rival in result["methods"].items()
+        if name == "top k, k of the group"
+        and rival["exact_set"]["value"] > (ours := result["methods"]["team"])["exact_set"]["value"]
+    ]
+    if behind:
+        sentences.append(
+            "In exact sets, the k of the group is ahead of teams on "
+            + "; ".join(behind)
+            + " points."
+        )
+    return "\n\n".join(sentences)
 
 
 def provenance(results: Results) -> str:

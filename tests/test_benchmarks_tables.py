@@ -102,3 +102,63 @@ def test_check_fails_on_a_drift_and_writing_mends_it(
     assert main(arguments) == 0
     assert main([*arguments, "--check"]) == 0
     assert readme.read_text(encoding="utf-8") == tables.fill(text, blocks)
+
+
+def sets(f1: float, exact: float) -> dict[str, dict[str, float]]:
+    return {
+        metric: {"value": value, "low": value - 0.1, "high": value + 0.1}
+        for metric, value in {
+            "set_precision": 0.5,
+            "set_recall": 0.5,
+            "set_f1": f1,
+            "exact_set": exact,
+            "one_agent": 0.0,
+        }.items()
+    }
+
+
+TEAMS = {
+    "test": {
+        "x, one agent": {
+            "requests": 9,
+            "one_k": 2,
+            "group_k": 1,
+            "methods": {
+                "team": sets(0.5, 0.2),
+                "top k, one k for all": sets(0.4, 0.1),
+                "top k, k of the group": sets(0.6, 0.3),
+            },
+            "gains": {
+                "top k, one k for all": {
+                    "value": 0.1,
+                    "low": 0.05,
+                    "high": 0.2,
+                    "won": 3,
+                    "lost": 1,
+                },
+                "top k, k of the group": {
+                    "value": -0.1,
+                    "low": -0.2,
+                    "high": 0.1,
+                    "won": 1,
+                    "lost": 3,
+                },
+            },
+        }
+    }
+}
+
+
+def test_the_table_of_teams_shows_every_rival_and_the_best_in_bold() -> None:
+    lines = tables.team_table(TEAMS).splitlines()[2:]
+    assert lines[0].startswith("| x, one agent (9) | team | 50.0 | 50.0 | 50.0 (40.0 to 60.0) |")
+    assert "| top 2 |" in lines[1]
+    assert "| top 1, k of the group | 50.0 | 50.0 | **60.0**" in lines[2]
+
+
+def test_where_teams_lose_is_named() -> None:
+    sentence = tables.team_sentence(TEAMS)
+    assert "x, one agent +10.0 (clear; better for 3, worse for 1)" in sentence
+    assert "x, one agent -10.0 (within chance; better for 1, worse for 3)" in sentence
+    assert "is ahead of teams on x, one agent by 10.0 points" in sentence
+    assert tables.team_table(None) == tables.team_sentence(None) == "Not measured yet."

@@ -177,7 +177,7 @@ def test_saved_run_is_the_same(run: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"format": 99}, "in format 99, not 2"),
+        ({"format": 99}, "in format 99, not 3"),
         ({"split": 3}, "run.split is '3'"),
         ({"kind": "guess"}, "run.kind"),
         ({"metrics": {"accuracy@1": 0.5}}, "run.metrics.accuracy@1 does not have the keys"),

@@ -143,3 +143,11 @@ def test_an_alias_bomb_costs_only_its_own_key() -> None:
     found = split(f"---\nname: n\ndescription: d\n{BOMB}---\nBody")
     assert (found.values["name"], found.values["description"]) == ("n", "d")
     assert found.problems[0].code == "invalid-yaml"
+
+
+def test_yaml_that_counts_other_line_ends_names_the_line_of_the_file() -> None:
+    text = "---\nname: a\u2028\u2028\ncolor: red\ncolor: blue\n---\nBody"
+    assert [problem.line for problem in split_front_matter(text).problems] == [4]
+    broken = "---\nname: a\u2028\u2028\ntools: [a\n---\nBody"
+    (problem, *_) = split_front_matter(broken).problems
+    assert problem.line is not None and 2 <= problem.line <= 4

@@ -98,6 +98,22 @@ def test_plain_requests_find_their_agent(
     assert expected in [match.agent.name for match in matcher.match(request_text, top_k=3)]
 
 
+def test_a_list_of_jobs_gets_one_agent_each(matcher: AgentMatcher) -> None:
+    request = (
+        "1. Write unit tests for the parser\n2. Draw a new logo\n"
+        "3. Translate the app to French\n4. Rotate our TLS certificates"
+    )
+    team = matcher.match_team(request)
+    assert [member.agent.name for member in team] == [
+        "test-automation-engineer",
+        "brand-designer",
+        "localization-specialist",
+        "network-engineer",
+    ]
+    (only,) = matcher.match_team("Our checkout is slow. It takes 5 seconds. What can we do?")
+    assert only.agent.name == "performance-engineer"
+
+
 def test_every_agent_answers_to_its_own_examples(matcher: AgentMatcher) -> None:
     tasks = [(agent.name, task) for agent in matcher.agents for task in agent.example_tasks]
     results = matcher.match_many([task for _, task in tasks], top_k=1)

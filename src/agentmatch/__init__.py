@@ -59,9 +59,12 @@ if TYPE_CHECKING:
         Match,
         Passage,
         Problem,
+        RequestPart,
         Result,
         Rival,
         Signal,
+        Team,
+        TeamMember,
     )
 
 __all__ = [
@@ -93,6 +96,7 @@ __all__ = [
     "Passage",
     "Problem",
     "Quality",
+    "RequestPart",
     "RequestSetError",
     "Result",
     "Rival",
@@ -101,6 +105,8 @@ __all__ = [
     "SentenceTransformerEncoder",
     "ServerError",
     "Signal",
+    "Team",
+    "TeamMember",
     "TunedHead",
     "TuningReport",
     "UnknownAgentError",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from agentmatch.types import Agent, Evidence, Explanation, Match, Result
+from agentmatch.types import Agent, Evidence, Explanation, Match, RequestPart, Result, Team
 
 
 def match_json(match: Match) -> dict[str, Any]:
@@ -73,6 +73,32 @@ def _match_from_json(match: dict[str, Any]) -> Match:
         tuple(Evidence(**evidence) for evidence in match["evidence"]),
         match["confidence"],
     )
+
+
+def team_json(team: Team) -> dict[str, Any]:
+    """Return a team as JSON values."""
+    return {
+        "request": team.request,
+        "team": [
+            {
+                **match_json(member.match),
+                "part": member.part,
+                "parts": [_part_json(part) for part in member.parts],
+            }
+            for member in team
+        ],
+        "uncovered": [_part_json(part) for part in team.uncovered],
+        "warnings": list(team.warnings),
+    }
+
+
+def _part_json(part: RequestPart) -> dict[str, Any]:
+    return {"text": part.text, "start": part.start, "end": part.end}
+
+
+def answer_json(answer: Result | Team) -> dict[str, Any]:
+    """Return a ranking or a team as JSON values."""
+    return team_json(answer) if isinstance(answer, Team) else result_json(answer)
 
 
 def explanation_json(explanation: Explanation) -> dict[str, Any]:

@@ -38,7 +38,9 @@ from agentmatch.ranking import (
 )
 from agentmatch.requests import PreparedRequest, prepare_request
 from agentmatch.snapshot import is_unchanged, take_snapshot
+from agentmatch.splitting import split_request
 from agentmatch.store import lock, read_index, write_index
+from agentmatch.team import choose_team, part_values, uncovered_parts
 from agentmatch.tokens import tokenize
 from agentmatch.types import (
     Agent,
@@ -47,9 +49,12 @@ from agentmatch.types import (
     Explanation,
     Match,
     Problem,
+    RequestPart,
     Result,
     Rival,
     Signal,
+    Team,
+    TeamMember,
 )
 
 if TYPE_CHECKING:
@@ -399,10 +404,7 @@ class AgentMatcher:
             InvalidRequestError: A request is empty, `top_k` is less than 1, or
                 `min_confidence` is not between 0 and 1.
         """
-        if isinstance(requests, str):
-            raise InvalidRequestError("match_many takes a list of requests; use match for one")
-        if isinstance(top_k, bool) or not isinstance(top_k, int) or top_k < 1:
-            raise InvalidRequestError(f"top_k must be a whole number of 1 or more, not {top_k!r}")
+        _check_arguments(requests, top_k)
         if min_confidence is not None and not 0 <= min_confidence <= 1:
             raise InvalidRequestError(f"min_confidence must be 0 to 1, not {min_confidence!r}")
         prepared = [prepare_request(request) for request in requests]
@@ -564,6 +566,96 @@ class AgentMatcher:
         if head is not None and head.encoder_fingerprint != self._encoder.fingerprint:
             raise InvalidRequestError("the head was learned with another encoder; tune again")
         self._head = head
+
+    def match_team(self, request: str, top_k: int = 5) -> Team:
+        """Propose the agents that together do a request of several jobs.
+
+        The request is split into parts, and an agent joins where it fits a part clearly
+        better than the others (see `agentmatch.splitting` and `agentmatch.team`).
+
+        Args:
+            request: Free text.
+            top_k: How many agents to propose at most.
+
+        Returns:
+            The agents with the parts that each covers; one agent for a single job, the
+            first of `match` where the request has one part. Parts that no agent fits
+            stand in `uncovered`.
+
+        Raises:
+            InvalidRequestError: The request is empty, or `top_k` is less than 1.
+        """
+        return self.match_teams([request], top_k)[0]
+
+    def match_teams(self, requests: Sequence[str], top_k: int = 5) -> list[Team]:
+        """Propose a team for each of many requests, all parts encoded together.
+
+        Args:
+            requests: Free texts.
+            top_k: How many agents to propose for each at most.
+
+        Returns:
+            One team a request, in order.
+
+        Raises:
+            InvalidRequestError: A request is empty, or `top_k` is less than 1.
+        """
+        _check_arguments(requests, top_k)
+        wholes = [prepare_request(request) for request in requests]
+        parts = [split_request(request) for request in requests]
+        # The whole request leads its parts; a request of one part is encoded once.
+        prepared = [
+            [whole, *(prepare_request(part.text) for part in own if len(own) > 1)]
+            for whole, own in zip(wholes, parts, strict=True)
+        ]
+        vectors = self._encode_requests([item for group in prepared for item in group])
+        teams, start = [], 0
+        for request, group, own in zip(requests, prepared, parts, strict=True):
+            block = vectors[start : start + len(group)]
+            start += len(group)
+            teams.append(self._team(request, group, block, own, top_k))
+        return teams
+
+    def _team(
+        self,
+        request: str,
+        prepared: Sequence[PreparedRequest],
+        vectors: NDArray[np.float32],
+        parts: Sequence[RequestPart],
+        top_k: int,
+    ) -> Team:
+        """Choose a team: the whole request is the first of `prepared`, its parts follow."""
+        similarities, signals = self._signals(prepared, vectors)
+        scores, confidences, none = self._judge(prepared, vectors, signals)
+        refused = [self._refuses(float(value)) for value in none]
+        several = len(parts) > 1
+        # A request of one part is its own part.
+        rows = slice(1, None) if several else slice(0, 1)
+        similarities, confidences = similarities[rows], confidences[rows]
+        values = part_values(scores[0], scores[rows]) if several else scores
+        uncovered = uncovered_parts(values, refused[0], refused[rows])
+        members = []
+        for chosen in choose_team(scores[0], scores[rows], self._names, top_k):
+            covered = [place for place in chosen.parts if place not in uncovered]
+            if not covered:
+                continue
+            # Rank, score and confidence are those of the part where the agent is strongest.
+            strongest = covered[int(values[covered, chosen.agent].argmax())]
+            ranking = order(values[strongest], self._names, len(self._names))
+            match = self._match(
+                ranking.index(chosen.agent) + 1,
+                chosen.agent,
+                values[strongest],
+                similarities[covered].max(axis=0),
+                confidences[strongest],
+            )
+            members.append(TeamMember(match, tuple(parts[place] for place in covered)))
+        return Team(
+            request,
+            tuple(members),
+            prepared[0].warnings,
+            tuple(parts[place] for place in sorted(uncovered)),
+        )
 
     def signals(self, requests: Sequence[str]) -> dict[str, Scores]:
         """Compute every signal of every agent, for study and fitting.
@@ -822,6 +914,13 @@ class AgentMatcher:
             place = self._source.path if self._source is not None else "catalogue"
             raise UnknownAgentError(place, f"no agent is named {name!r}{hint}")
         return position
+
+
+def _check_arguments(requests: Sequence[str], top_k: int) -> None:
+    if isinstance(requests, str):
+        raise InvalidRequestError("give a list of requests; for one there are match and match_team")
+    if isinstance(top_k, bool) or not isinstance(top_k, int) or top_k < 1:
+        raise InvalidRequestError(f"top_k must be a whole number of 1 or more, not {top_k!r}")
 
 
 def _require_same_agents(folder: Path, index: AgentIndex, source: CatalogueState) -> None:

@@ -9,6 +9,9 @@ from typing import Any, Literal
 
 Severity = Literal["error", "warning", "note"]
 
+Boundary = Literal["start", "list", "connective", "sentence", "clause"]
+"""What marks the beginning of a part of a request (see `agentmatch.splitting`)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Agent:
@@ -278,3 +281,69 @@ class Explanation:
     rivals: tuple[Rival, ...]
     confidence_none: float = 0.0
     abstained: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RequestPart:
+    """Hold a part of a request that may be a job of its own.
+
+    Attributes:
+        text: The part, exactly as it stands in the request.
+        start: The place of its first character in the request.
+        end: The place after its last character.
+        boundary: What marks its beginning.
+    """
+
+    text: str
+    start: int
+    end: int
+    boundary: Boundary = "start"
+
+
+@dataclass(frozen=True, slots=True)
+class TeamMember:
+    """Hold one agent of a team and what it is there for.
+
+    Attributes:
+        match: The agent with its rank, score and evidence for its parts of the request.
+        parts: The parts that it covers, in order.
+    """
+
+    match: Match
+    parts: tuple[RequestPart, ...]
+
+    @property
+    def agent(self) -> Agent:
+        """Return the agent."""
+        return self.match.agent
+
+    @property
+    def part(self) -> str:
+        """Return the texts of its parts on one line."""
+        return " \u2026 ".join(" ".join(part.text.split()) for part in self.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Team:
+    """Hold the agents that one request needs, in the order of its parts.
+
+    Attributes:
+        request: The request as it was asked.
+        members: The agents, each with the parts that it covers.
+        warnings: What the user should know about how the request was read.
+        uncovered: The parts that no agent fits, in order.
+    """
+
+    request: str
+    members: tuple[TeamMember, ...]
+    warnings: tuple[str, ...] = ()
+    uncovered: tuple[RequestPart, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.members)
+
+    def __iter__(self) -> Iterator[TeamMember]:
+        return iter(self.members)
+
+    def __getitem__(self, position: int) -> TeamMember:
+        return self.members[position]

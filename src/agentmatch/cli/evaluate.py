@@ -29,13 +29,15 @@ def _minimums(
     """Read each METRIC=VALUE of --min."""
     if not values:
         return ()
-    from agentmatch.evaluation.metrics import METRICS
+    from agentmatch.evaluation.metrics import METRICS, TEAM_METRICS
+
+    known = (*METRICS, *TEAM_METRICS)
 
     minimums = []
     for value in values:
         metric, _, number = (part.strip().lower() for part in value.partition("="))
-        if metric not in METRICS:
-            raise click.BadParameter(f"{metric!r} is no metric; one of {', '.join(METRICS)}")
+        if metric not in known:
+            raise click.BadParameter(f"{metric!r} is no metric; one of {', '.join(known)}")
         try:
             minimum = float(number)
         except ValueError:
@@ -83,6 +85,9 @@ def _minimums(
     is_flag=True,
     help="Instead of --requests, ask each example task while its agent does without it.",
 )
+@click.option(
+    "--team", is_flag=True, help="Also score the team that 'match --team' proposes for each."
+)
 @click.option("--output", "-o", metavar="RUN.json", help="Write the run, to compare later.")
 @click.option(
     "--min",
@@ -109,6 +114,7 @@ def evaluate(
     index_path: str | None,
     model: str,
     leave_one_out: bool,
+    team: bool,
     output: str | None,
     minimums: tuple[tuple[str, float], ...],
     trec: str | None,
@@ -125,8 +131,20 @@ def evaluate(
         raise click.UsageError(
             "--min-confidence is a bar for --requests; examples are all answered"
         )
+    if team and requests is None:
+        raise click.UsageError("--team needs --requests")
     run = _run(
-        context, agents, requests, split, limit, seed, top_k, min_confidence, index_path, model
+        context,
+        agents,
+        requests,
+        split,
+        limit,
+        seed,
+        top_k,
+        min_confidence,
+        index_path,
+        model,
+        team,
     )
     if output is not None:
         run.save(output)
@@ -152,6 +170,7 @@ def _run(
     min_confidence: float | None,
     index_path: str | None,
     model: str,
+    team: bool,
 ) -> Run:
     from agentmatch.evaluation.evaluate import evaluate as evaluate_requests
     from agentmatch.evaluation.leave_one_out import leave_one_out
@@ -169,6 +188,7 @@ def _run(
             labelled,
             top_k=top_k,
             min_confidence=min_confidence,
+            team=team,
             seed=seed,
             progress=progress,
             request_set=requests,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 import click
 
@@ -23,10 +23,14 @@ from agentmatch.cli.options import (
     use_one_blas_thread,
 )
 from agentmatch.errors import InvalidRequestError
+from agentmatch.types import Team
 
 if TYPE_CHECKING:
     from agentmatch.matcher import AgentMatcher
     from agentmatch.server.client import ServerClient
+    from agentmatch.types import Result
+
+    Asker: TypeAlias = Callable[[Sequence[str]], Sequence[Result | Team]]
 
 _READ_BYTES = 1 << 16
 
@@ -44,6 +48,11 @@ _READ_BYTES = 1 << 16
     help="How many agents to return.",
 )
 @min_confidence_option
+@click.option(
+    "--team",
+    is_flag=True,
+    help="Split a request of several jobs and propose one agent for each; -k limits them.",
+)
 @agents_option
 @model_option
 @index_option
@@ -55,6 +64,7 @@ def match(
     request: str,
     top_k: int,
     min_confidence: float | None,
+    team: bool,
     agents: str | None,
     model: str,
     index_path: str | None,
@@ -71,6 +81,8 @@ def match(
     """
     matcher: AgentMatcher | ServerClient
     url = server_to_ask(server, context)
+    if team and min_confidence is not None:
+        raise click.UsageError("--min-confidence is no bar for teams; leave it or --team out")
     if url is not None:
         from agentmatch.server.client import ServerClient
 
@@ -81,22 +93,25 @@ def match(
             use_one_blas_thread()
         matcher = open_matcher(agents, model, index_path, context)
     if request == "-":
-        failed = _stream(matcher, top_k, min_confidence)
+        failed = _stream(_asker(matcher, top_k, min_confidence, team), team)
         context.exit(1 if failed else 0)
-    from agentmatch.answers import result_json
-    from agentmatch.cli.render import print_result, refusal
+    from agentmatch.answers import answer_json
+    from agentmatch.cli.render import print_answer, refusal
 
-    result = matcher.match(request, top_k, min_confidence=min_confidence)
-    for warning in result.warnings:
+    (answer,) = _asker(matcher, top_k, min_confidence, team)([request])
+    for warning in answer.warnings:
         notice(warning)
-    if result.abstained:
-        notice(refusal(result, min_confidence))
+    if isinstance(answer, Team):
+        for part in answer.uncovered:
+            notice(f"no agent fits this part: {' '.join(part.text.split())}")
+    elif answer.abstained:
+        notice(refusal(answer, min_confidence))
     if as_json:
-        print_json(result_json(result))
+        print_json(answer_json(answer))
         return
     from rich.console import Console
 
-    print_result(result, Console())
+    print_answer(answer, Console())
 
 
 @click.command(
@@ -134,9 +149,20 @@ def explain(
     print_explanation(explanation, Console())
 
 
-def _stream(matcher: AgentMatcher | ServerClient, top_k: int, min_confidence: float | None) -> int:
+def _asker(
+    matcher: AgentMatcher | ServerClient, top_k: int, min_confidence: float | None, team: bool
+) -> Asker:
+    """Return what answers requests with rankings or, where asked for, with teams."""
+    if not team:
+        return lambda requests: matcher.match_many(requests, top_k, min_confidence=min_confidence)
+    # No server is asked for teams.
+    local = cast("AgentMatcher", matcher)
+    return lambda requests: local.match_teams(requests, top_k)
+
+
+def _stream(ask: Asker, team: bool) -> int:
     """Answer the lines of standard input; return how many could not be answered."""
-    from agentmatch.answers import result_json
+    from agentmatch.answers import answer_json
 
     failed = 0
     for lines in _available_lines(sys.stdin.fileno()):
@@ -146,36 +172,33 @@ def _stream(matcher: AgentMatcher | ServerClient, top_k: int, min_confidence: fl
             if line.strip():
                 valid.append(number)
             else:
-                answers[number] = _failure(line, "the line is empty")
+                answers[number] = _failure(line, "the line is empty", team)
         try:
-            results = matcher.match_many(
-                [lines[number] for number in valid], top_k, min_confidence=min_confidence
-            )
-            answers.update(zip(valid, map(result_json, results), strict=True))
+            found = ask([lines[number] for number in valid])
+            answers.update(zip(valid, map(answer_json, found), strict=True))
         except InvalidRequestError:
             # One of them cannot be answered; find out which, without losing the others.
             for number in valid:
-                answers[number] = _answer(matcher, lines[number], top_k, min_confidence)
+                answers[number] = _answer(ask, lines[number], team)
         for number in range(len(lines)):
             failed += "error" in answers[number]
             print_json(answers[number], indent=None)
     return failed
 
 
-def _answer(
-    matcher: AgentMatcher | ServerClient, line: str, top_k: int, min_confidence: float | None
-) -> dict[str, object]:
-    from agentmatch.answers import result_json
+def _answer(ask: Asker, line: str, team: bool) -> dict[str, object]:
+    from agentmatch.answers import answer_json
 
     try:
-        return result_json(matcher.match(line, top_k, min_confidence=min_confidence))
+        return answer_json(ask([line])[0])
     except InvalidRequestError as error:
-        return _failure(line, str(error))
+        return _failure(line, str(error), team)
 
 
-def _failure(line: str, error: str) -> dict[str, object]:
+def _failure(line: str, error: str, team: bool) -> dict[str, object]:
     """Answer a line that cannot be asked; that is no finding that no agent fits."""
-    return {"request": line, "matches": [], "near_misses": [], "error": error}
+    nothing = ("team", "uncovered") if team else ("matches", "near_misses")
+    return {"request": line, **{key: [] for key in nothing}, "error": error}
 
 
 def _available_lines(descriptor: int) -> Iterator[list[str]]:

@@ -58,7 +58,7 @@ server_option = click.option(
     metavar="URL",
     envvar=SERVER_VARIABLE,
     help="Ask a running 'agentmatch serve', which has its own agents and model.  "
-    f"[default: ${SERVER_VARIABLE}, unless --agents, --model or --index is given]",
+    f"[default: ${SERVER_VARIABLE}, unless --agents, --model, --index or --team is given]",
 )
 min_confidence_option = click.option(
     "--min-confidence",
@@ -126,8 +126,12 @@ def server_to_ask(server: str | None, context: click.Context) -> str | None:
     """Return the address of the server to ask, or None to answer here.
 
     Raises:
-        click.UsageError: --server stands beside an option that the server decides.
+        click.UsageError: --server stands beside an option that the server decides, or --team.
     """
+    if _is_given(context, "team"):
+        if _is_given(context, "server"):
+            raise click.UsageError("a server proposes no teams; leave out --server or --team")
+        return None
     decided = [name for name in ("agents", "model", "index_path") if _is_given(context, name)]
     if server is None or not decided:
         return server

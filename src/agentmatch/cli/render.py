@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from agentmatch.types import Team
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
@@ -13,6 +15,9 @@ if TYPE_CHECKING:
 
 NARROW = 60
 """Columns below which evidence goes under the agent instead of beside it."""
+
+TEAM_EVIDENCE = 1
+"""Passages shown for each agent of a team; JSON holds all."""
 
 
 def section_label(section: str) -> str:
@@ -71,6 +76,40 @@ def _percent(probability: float) -> str:
     return f"{probability:.0%}"
 
 
+def print_team(team: Team, console: Console) -> None:
+    """Print the parts of a request, the agent that covers each, and its evidence."""
+    from rich.markup import escape
+    from rich.padding import Padding
+    from rich.table import Table
+    from rich.text import Text
+
+    if console.width < NARROW:
+        for member in team:
+            console.print(Text(member.part, style="italic"))
+            console.print(Text.assemble(" -> ", (member.agent.name, "bold cyan")))
+            console.print(Padding(_evidence(member.match, TEAM_EVIDENCE), (0, 0, 0, 4)))
+        return
+    table = Table(box=None, padding=(0, 2, 0, 0), show_edge=False)
+    table.add_column("part", overflow="fold", ratio=2)
+    table.add_column("agent", style="bold cyan", no_wrap=True)
+    table.add_column("because", overflow="fold", ratio=3)
+    for member in team:
+        table.add_row(
+            Text(member.part),
+            escape(member.agent.name),
+            _evidence(member.match, TEAM_EVIDENCE),
+        )
+    console.print(table)
+
+
+def print_answer(answer: Result | Team, console: Console) -> None:
+    """Print a ranking or a team."""
+    if isinstance(answer, Team):
+        print_team(answer, console)
+    else:
+        print_result(answer, console)
+
+
 def _print_narrow(match: Match, console: Console) -> None:
     from rich.padding import Padding
     from rich.text import Text
@@ -85,15 +124,15 @@ def _print_narrow(match: Match, console: Console) -> None:
     console.print(Padding(_evidence(match), (0, 0, 0, 2)))
 
 
-def _evidence(match: Match) -> Table:
-    """Lay out the passages of a match, the similarity first."""
+def _evidence(match: Match, limit: int | None = None) -> Table:
+    """Lay out the first passages of a match, the similarity first."""
     from rich.table import Table
     from rich.text import Text
 
     lines = Table.grid(padding=(0, 1))
     lines.add_column(justify="right", no_wrap=True)
     lines.add_column(overflow="fold")
-    for number, evidence in enumerate(match.evidence):
+    for number, evidence in enumerate(match.evidence[:limit]):
         best = number == 0
         lines.add_row(
             Text(f"{evidence.similarity:.2f}", style="green" if best else "dim"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
-from agentmatch.evaluation.metrics import Interval, mean_metrics, per_request_metrics
+from agentmatch.evaluation.metrics import Interval, mean_metrics
 from agentmatch.evaluation.runs import (
     AgentBreakdown,
     Confusion,
@@ -14,8 +14,8 @@ from agentmatch.evaluation.runs import (
     TagBreakdown,
 )
 
-TAG_METRICS = ("accuracy@1", "recall@5", "mrr@10")
-"""The metrics shown for each tag."""
+TAG_METRICS = ("accuracy@1", "recall@5", "mrr@10", "team_f1", "team_exact")
+"""The metrics taken for each tag, as far as a run has them."""
 
 _NEAR_TOP = 5
 
@@ -90,8 +90,8 @@ def _describe_tag(tag: str, entries: Sequence[RunEntry], seed: int, resamples: i
     rows = []
     for entry in entries:
         if entry.gold:
-            metrics = per_request_metrics(entry.names, entry.gold)
-            rows.append({name: metrics[name] for name in TAG_METRICS})
+            metrics = entry.metrics
+            rows.append({name: metrics[name] for name in TAG_METRICS if name in metrics})
     means: dict[str, Interval] = mean_metrics(rows, seed=seed, resamples=resamples)
     return TagBreakdown(tag, len(rows), len(entries) - len(rows), means)
 

@@ -13,7 +13,6 @@ from agentmatch.evaluation.metrics import (
     RESAMPLES,
     Interval,
     mean_with_interval,
-    per_request_metrics,
     randomisation_p_value,
 )
 from agentmatch.evaluation.runs import Run, RunEntry
@@ -167,10 +166,12 @@ def _setting_differences(run_a: Run, run_b: Run) -> dict[str, tuple[Any, Any]]:
 def _differences(
     pairs: Sequence[tuple[RunEntry, RunEntry]], seed: int, resamples: int
 ) -> tuple[Difference, ...]:
-    rows_a = [per_request_metrics(entry.names, entry.gold) for entry, _ in pairs]
-    rows_b = [per_request_metrics(entry.names, entry.gold) for _, entry in pairs]
+    rows_a = [entry.metrics for entry, _ in pairs]
+    rows_b = [entry.metrics for _, entry in pairs]
     found = []
-    for metric in dict.fromkeys(name for row in rows_a for name in row):
+    # Teams are compared where both runs asked for them.
+    in_both = {name for row in rows_b for name in row}
+    for metric in dict.fromkeys(name for row in rows_a for name in row if name in in_both):
         a = np.array([row[metric] for row in rows_a if metric in row])
         b = np.array([row[metric] for row in rows_b if metric in row])
         difference = mean_with_interval(b - a, seed, resamples)

@@ -18,7 +18,6 @@ from agentmatch.evaluation.metrics import (
     RESAMPLES,
     Interval,
     mean_metrics,
-    per_request_metrics,
     percentiles,
 )
 from agentmatch.evaluation.request_sets import LabelledRequest, require_known_agents
@@ -46,6 +45,7 @@ def evaluate(
     *,
     top_k: int = DEEPEST,
     min_confidence: float | None = None,
+    team: bool = False,
     seed: int = 0,
     progress: Progress | None = None,
     request_set: str = "",
@@ -63,6 +63,8 @@ def evaluate(
         top_k: How many agents to keep for each request; at least ten are ranked, and as
             many as a request has right agents, because the metrics need them.
         min_confidence: The bar of `AgentMatcher.match`; its default where left out.
+        team: Also ask for a team and score it against the set of right agents; latencies
+            are then those of the team.
         seed: Chooses the bootstrap samples of the intervals.
         progress: Called as requests are answered.
         request_set: The file the requests come from, for the record.
@@ -86,7 +88,7 @@ def evaluate(
     for number, request in enumerate(requests):
         if progress is not None:
             progress(number, len(requests))
-        entries.append(_answer(matcher, request, depth, min_confidence))
+        entries.append(_answer(matcher, request, depth, min_confidence, team))
     if progress is not None:
         progress(len(requests), len(requests))
     return make_run(
@@ -138,14 +140,31 @@ def _warm_up(matcher: AgentMatcher, requests: Sequence[LabelledRequest]) -> None
 
 
 def _answer(
-    matcher: AgentMatcher, request: LabelledRequest, depth: int, min_confidence: float | None
+    matcher: AgentMatcher,
+    request: LabelledRequest,
+    depth: int,
+    min_confidence: float | None,
+    with_team: bool,
 ) -> RunEntry:
+    members: tuple[str, ...] | None = () if with_team else None
+    latency = 0.0
     start = time.perf_counter()
     try:
+        if with_team:
+            members = tuple(member.agent.name for member in matcher.match_team(request.text))
+            latency = (time.perf_counter() - start) * 1000
         result = matcher.match(request.text, depth, min_confidence=min_confidence)
+        if not with_team:
+            latency = (time.perf_counter() - start) * 1000
     except InvalidRequestError as error:
-        return RunEntry(request.id, request.text, request.agents, request.tags, error=str(error))
-    latency = (time.perf_counter() - start) * 1000
+        return RunEntry(
+            request.id,
+            request.text,
+            request.agents,
+            request.tags,
+            error=str(error),
+            team=members,
+        )
     ranking = []
     for match in result.ranking:
         agent = RankedAgent(match.agent.name, match.score, confidence=match.confidence)
@@ -164,6 +183,7 @@ def _answer(
         round(latency, 3),
         confidence_none=result.confidence_none,
         abstained=result.abstained,
+        team=members,
     )
 
 
@@ -225,7 +245,7 @@ def make_run(
 
 
 def _measure(entries: Sequence[RunEntry], seed: int) -> dict[str, Interval]:
-    rows = [per_request_metrics(entry.names, entry.gold) for entry in entries if entry.gold]
+    rows = [entry.metrics for entry in entries if entry.gold]
     metrics = mean_metrics(rows, seed=seed)
     judged = [entry for entry in entries if entry.ranking and entry.confidence_none is not None]
     if judged:

@@ -41,6 +41,9 @@ METRICS = (
 LOWER_IS_BETTER = ("fpr@95tpr", "aurc", "ece", "brier")
 """The names of all other metrics of a run: errors, 0 to 1."""
 
+TEAM_METRICS = ("team_precision", "team_recall", "team_f1", "team_exact")
+"""What a run has besides where teams were asked for (see `team_metrics`)."""
+
 HEADLINES = {
     "accuracy@1": "the first agent is right",
     "recall@3": "share of the right agents among the first three",
@@ -59,6 +62,10 @@ HEADLINES = {
     "aurc": "mean error as only the surer requests are answered; lower is better",
     "ece": "confidence of the first agent against its accuracy; lower is better",
     "brier": "squared error of that confidence; lower is better",
+    "team_precision": "share of right agents in the proposed team",
+    "team_recall": "share of the right agents that the team has",
+    "team_f1": "harmonic mean of the two, for each request",
+    "team_exact": "the team is exactly the set of right agents",
 }
 """The metrics that people are shown, with what they say; run files hold all of them."""
 
@@ -172,6 +179,28 @@ def set_metrics(accepted: Collection[str], gold: Collection[str]) -> dict[str, f
         "set_recall": found / len(right),
         "set_f1": 2 * found / (len(chosen) + len(right)),
         "exact_set": float(chosen == right),
+    }
+
+
+def team_metrics(team: Collection[str], gold: Collection[str]) -> dict[str, float]:
+    """Score a proposed team as `set_metrics` does, under the names that runs use.
+
+    Args:
+        team: Names of the proposed agents; may be empty.
+        gold: Names of the right agents, at least one.
+
+    Returns:
+        `team_precision`, `team_recall`, `team_f1` and `team_exact`, each 0 to 1.
+
+    Raises:
+        ValueError: `gold` is empty.
+    """
+    found = set_metrics(team, gold)
+    return {
+        "team_precision": found["set_precision"],
+        "team_recall": found["set_recall"],
+        "team_f1": found["set_f1"],
+        "team_exact": found["exact_set"],
     }
 
 

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from agentmatch.errors import RunFileError
-from agentmatch.evaluation.metrics import Interval
+from agentmatch.evaluation.metrics import Interval, per_request_metrics, team_metrics
 from agentmatch.files import write_atomically
 
-RUN_FORMAT = 2
+RUN_FORMAT = 3
 """Changes whenever a run file is laid out in another way."""
 
 RunKind = Literal["requests", "leave-one-out"]
@@ -60,6 +60,7 @@ class RunEntry:
         confidence_none: The probability that no agent fits, or None where it was not
             computed.
         abstained: Whether the answer was that no agent fits; the ranking is kept.
+        team: Names of the proposed team, or None where none was asked for.
     """
 
     id: str
@@ -71,11 +72,22 @@ class RunEntry:
     error: str = ""
     confidence_none: float | None = None
     abstained: bool = False
+    team: tuple[str, ...] | None = None
 
     @property
     def names(self) -> list[str]:
         """Return the names of the ranking, best first."""
         return [agent.name for agent in self.ranking]
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Return its ranking metrics and, where a team was asked for, those of the team.
+
+        Raises:
+            ValueError: No agent fits the request.
+        """
+        found = per_request_metrics(self.names, self.gold)
+        return found if self.team is None else found | team_metrics(self.team, self.gold)
 
     @property
     def correct(self) -> bool:

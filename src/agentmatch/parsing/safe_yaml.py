@@ -58,7 +58,7 @@ def read_yaml(text: str) -> tuple[Any, tuple[tuple[str, int], ...]]:
             node = loader.get_single_node()
             duplicates: list[tuple[str, int]] = []
             if node is not None:
-                _check_size(node, duplicates)
+                _check_size(node, duplicates, text)
             value = None if node is None else loader.construct_document(node)
         finally:
             loader.dispose()
@@ -67,7 +67,7 @@ def read_yaml(text: str) -> tuple[Any, tuple[tuple[str, int], ...]]:
         raise
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        line = None if mark is None else mark.line + 1
+        line = None if mark is None else _line(text, mark)
         raise YamlError(error.problem or "not valid YAML", line) from error
     except RecursionError:
         raise YamlError("nested too deeply") from None
@@ -105,7 +105,12 @@ def _pattern(expression: str) -> Any:
     return re.compile(rf"^(?:{expression})$")
 
 
-def _check_size(root: Any, duplicates: list[tuple[str, int]]) -> None:
+def _line(text: str, mark: Any) -> int:
+    """Return the 1-based line of a mark; YAML also ends lines at U+2028 and the like."""
+    return 1 + text.count("\n", 0, mark.index)
+
+
+def _check_size(root: Any, duplicates: list[tuple[str, int]], text: str) -> None:
     """Refuse a node tree that unfolds too far, and collect its duplicate keys."""
     import yaml
 
@@ -118,7 +123,7 @@ def _check_size(root: Any, duplicates: list[tuple[str, int]]) -> None:
         if budget < 0:
             raise YamlError(f"more than {MAX_YAML_VALUES} values")
         if depth > MAX_YAML_DEPTH:
-            raise YamlError(f"nested more than {MAX_YAML_DEPTH} deep", node.start_mark.line + 1)
+            raise YamlError(f"nested more than {MAX_YAML_DEPTH} deep", _line(text, node.start_mark))
         if isinstance(node, yaml.SequenceNode):
             stack.extend((child, depth + 1) for child in node.value)
         elif isinstance(node, yaml.MappingNode):
@@ -127,7 +132,7 @@ def _check_size(root: Any, duplicates: list[tuple[str, int]]) -> None:
                 stack += [(key, depth + 1), (child, depth + 1)]
                 if isinstance(key, yaml.ScalarNode) and id(node) not in seen:
                     if key.value in keys and key.value != "<<":
-                        duplicates.append((key.value, key.start_mark.line + 1))
+                        duplicates.append((key.value, _line(text, key.start_mark)))
                     keys.add(key.value)
             seen.add(id(node))
 
