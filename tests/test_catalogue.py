@@ -266,3 +266,20 @@ def test_shared_sentences_leave_descriptions_but_never_all() -> None:
     stripped = strip_boilerplate(agents)
     assert stripped[1].description == "Paints house 1."
     assert stripped[5].description == shared
+
+
+def test_only_huge_files_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agentmatch.catalogue.MAX_FILE_BYTES", 200)
+    write(
+        tmp_path,
+        {
+            "one.md": agent_text("one"),
+            "two.md": agent_text("two", body="word " * 100),
+            "agents.jsonl": '{"id": "three", "description": "' + "word " * 100 + '"}',
+        },
+    )
+    catalogue = load_catalogue(tmp_path)
+    assert names(catalogue) == ["one", "three"]
+    assert codes(catalogue) == [("file-too-large", "two.md")]
+    monkeypatch.setattr("agentmatch.catalogue.MAX_LINES_BYTES", 200)
+    assert names(load_catalogue(tmp_path)) == ["one"]

@@ -31,7 +31,10 @@ SKIPPED_FOLDERS = frozenset({
 """Folders that hold no agents of the author; other hidden ones (.claude) may."""
 
 MAX_FILE_BYTES = 8_000_000
-"""Larger files are no agent definitions and are not read."""
+"""Larger Markdown files are no agent definitions and are not read."""
+
+MAX_LINES_BYTES = 1_000_000_000
+"""A larger file of JSON lines is not read: it would not fit into memory several times."""
 
 FileContent = tuple[Sequence[Agent], Sequence[Problem]]
 """The agents and the problems of one file."""
@@ -208,15 +211,17 @@ def read_file(file: Path) -> FileContent:
         # A pipe would be waited for, a device read for ever.
         if not stat.S_ISREG(status.st_mode):
             return (), [Problem("error", "unreadable-file", "no regular file", file)]
-        if status.st_size > MAX_FILE_BYTES:
-            message = f"larger than {MAX_FILE_BYTES // 1_000_000} MB; it was not read"
+        lines = file.suffix.lower() in LINES_SUFFIXES
+        most = MAX_LINES_BYTES if lines else MAX_FILE_BYTES
+        if status.st_size > most:
+            message = f"larger than {most:,} bytes; it was not read"
             return (), [Problem("error", "file-too-large", message, file)]
         data = file.read_bytes()
     except OSError as error:
         message = f"cannot be read: {error.strerror or error}"
         return (), [Problem("error", "unreadable-file", message, file)]
     text, problems = decode(data, file)
-    if file.suffix.lower() in LINES_SUFFIXES:
+    if lines:
         agents, found = parse_json_lines(text, path=file)
         return agents, [*problems, *found]
     agent, found = parse_agent_file(text, path=file)
