@@ -34,7 +34,7 @@ from benchmarks.development import (
     DEFAULT_CATALOGUES,
     MIN_EXAMPLES,
     TEST_CATALOGUES,
-    without_example,
+    held_out_rounds,
 )
 from benchmarks.run import RESULTS, default_cache, say, versions, write_result
 from benchmarks.sets import (
@@ -247,15 +247,12 @@ def answers(matcher: AgentMatcher, requests: Sequence[LabelledRequest]) -> Answe
 
 def held_out_answers(agents: Sequence[Agent], encoder: Encoder) -> Answers:
     """Ask each example task of a catalogue while its agent does not have it."""
-    parts = []
-    for k in range(max(len(agent.example_tasks) for agent in agents)):
-        requests = [
-            LabelledRequest(f"{agent.name}-{k}", agent.example_tasks[k], (agent.name,), "dev")
-            for agent in agents
-            if len(agent.example_tasks) > k
+    return concatenate(
+        [
+            answers(AgentMatcher(others, encoder=encoder), requests)
+            for others, requests in held_out_rounds(agents)
         ]
-        parts.append(answers(AgentMatcher(without_example(agents, k), encoder=encoder), requests))
-    return concatenate(parts)
+    )
 
 
 def concatenate(parts: Sequence[Answers]) -> Answers:

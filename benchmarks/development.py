@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -105,20 +105,11 @@ def development_sets(
 
 
 def held_out_examples(name: str, agents: Sequence[Agent], encoder: Encoder) -> SignalSet:
-    """Ask each example task of a catalogue while its agent does not have it.
-
-    In round k every agent lacks its k-th example task, and those are the requests.
-    """
-    parts = []
-    for k in range(max(len(agent.example_tasks) for agent in agents)):
-        requests = [
-            LabelledRequest(f"{agent.name}-{k}", agent.example_tasks[k], (agent.name,), "dev")
-            for agent in agents
-            if len(agent.example_tasks) > k
-        ]
-        parts.append(
-            signal_set(name, AgentMatcher(without_example(agents, k), encoder=encoder), requests)
-        )
+    """Ask each example task of a catalogue while its agent does not have it."""
+    parts = [
+        signal_set(name, AgentMatcher(others, encoder=encoder), requests)
+        for others, requests in held_out_rounds(agents)
+    ]
     return SignalSet(
         name,
         {
@@ -128,6 +119,22 @@ def held_out_examples(name: str, agents: Sequence[Agent], encoder: Encoder) -> S
         np.concatenate([part.named for part in parts]),
         np.concatenate([part.gold for part in parts]),
     )
+
+
+def held_out_rounds(
+    agents: Sequence[Agent],
+) -> Iterator[tuple[list[Agent], list[LabelledRequest]]]:
+    """Yield agents that lack one example task each, with those tasks as requests.
+
+    In round k every agent lacks its k-th example task, and those are the requests.
+    """
+    for k in range(max(len(agent.example_tasks) for agent in agents)):
+        requests = [
+            LabelledRequest(f"{agent.name}-{k}", agent.example_tasks[k], (agent.name,), "dev")
+            for agent in agents
+            if len(agent.example_tasks) > k
+        ]
+        yield without_example(agents, k), requests
 
 
 def without_example(agents: Iterable[Agent], k: int) -> list[Agent]:

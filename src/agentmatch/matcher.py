@@ -25,7 +25,7 @@ from agentmatch.errors import (
 )
 from agentmatch.features import Features, concatenate, features_of
 from agentmatch.index import ENCODE_BLOCK, AgentIndex, Progress, build_index
-from agentmatch.mentions import NameMentions
+from agentmatch.mentions import NameMentions, no_such_name
 from agentmatch.ranking import (
     NAME_MENTION_BONUS,
     WEIGHTS,
@@ -38,9 +38,7 @@ from agentmatch.ranking import (
 )
 from agentmatch.requests import PreparedRequest, prepare_request
 from agentmatch.snapshot import is_unchanged, take_snapshot
-from agentmatch.splitting import split_request
 from agentmatch.store import lock, read_index, write_index
-from agentmatch.team import choose_team, part_values, uncovered_parts
 from agentmatch.tokens import tokenize
 from agentmatch.types import (
     Agent,
@@ -600,6 +598,9 @@ class AgentMatcher:
         Raises:
             InvalidRequestError: A request is empty, or `top_k` is less than 1.
         """
+        # Its patterns take as long to compile as a bare Python takes to start.
+        from agentmatch.splitting import split_request
+
         _check_arguments(requests, top_k)
         wholes = [prepare_request(request) for request in requests]
         parts = [split_request(request) for request in requests]
@@ -625,6 +626,8 @@ class AgentMatcher:
         top_k: int,
     ) -> Team:
         """Choose a team: the whole request is the first of `prepared`, its parts follow."""
+        from agentmatch.team import choose_team, part_values, uncovered_parts
+
         similarities, signals = self._signals(prepared, vectors)
         scores, confidences, none = self._judge(prepared, vectors, signals)
         refused = [self._refuses(float(value)) for value in none]
@@ -907,12 +910,8 @@ class AgentMatcher:
     def _position(self, name: str) -> int:
         position = bisect_left(self._names, name)
         if position == len(self._names) or self._names[position] != name:
-            import difflib
-
-            near = difflib.get_close_matches(name, self._names, n=3, cutoff=0.5)
-            hint = f"; did you mean {', '.join(near)}?" if near else ""
             place = self._source.path if self._source is not None else "catalogue"
-            raise UnknownAgentError(place, f"no agent is named {name!r}{hint}")
+            raise UnknownAgentError(place, no_such_name(name, self._names))
         return position
 
 

@@ -1,4 +1,4 @@
-"""Find the agents that a request names outright."""
+"""Find agents by name: those that a request names, and those near a misspelt name."""
 
 from __future__ import annotations
 
@@ -52,3 +52,16 @@ class NameMentions:
 
 def _fold(name: str) -> str:
     return " ".join(name.casefold().split())
+
+
+def no_such_name(name: str, names: Sequence[str]) -> str:
+    """Say that no agent has a name, and which names are near it.
+
+    Example:
+        >>> no_such_name("bakr", ["baker", "roofer"])
+        "no agent is named 'bakr'; did you mean baker?"
+    """
+    import difflib
+
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    return f"no agent is named {name!r}" + (f"; did you mean {', '.join(near)}?" if near else "")

@@ -24,7 +24,7 @@ import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -43,10 +43,11 @@ from agentmatch.mapped import LineTable, map_array
 from agentmatch.passages import PASSAGE_FORMAT
 from agentmatch.ranking import PassageLayout
 from agentmatch.records import AgentRecords, write_record
-from agentmatch.tuning.head import TunedHead
-from agentmatch.tuning.storage import describe_head, read_head, write_head
 from agentmatch.types import CatalogueState, FileState, Problem
 from agentmatch.version import __version__
+
+if TYPE_CHECKING:
+    from agentmatch.tuning.head import TunedHead
 
 INDEX_FORMAT = 2
 """Changes whenever the files of an index folder are laid out in another way."""
@@ -235,6 +236,11 @@ def _read_generation(folder: Path, manifest: Manifest) -> StoredIndex:
         or index.layout.offsets[-1] != manifest.passages
     ):
         raise IndexCorruptError(folder, "its files belong to different indexes; build it again")
+    if manifest.head is None:
+        return StoredIndex(index, manifest, parsed)
+    # Few indexes are tuned, and a cold start feels every import.
+    from agentmatch.tuning.storage import read_head
+
     head = read_head(folder, manifest.generation, manifest.head)
     return StoredIndex(index, manifest, parsed, head)
 
@@ -283,8 +289,12 @@ def write_index(
         index.approximate.save(generation / _APPROXIMATE)
     index.lexical_whole_text.save(generation / _WHOLE_TEXT)
     index.lexical_description.save(generation / _DESCRIPTION)
+    described = None
     if head is not None:
+        from agentmatch.tuning.storage import describe_head, write_head
+
         write_head(generation, head)
+        described = describe_head(head)
     approximate = index.approximate
     manifest = Manifest(
         format=INDEX_FORMAT,
@@ -301,7 +311,7 @@ def write_index(
         files=file_digests(generation, _file_names(generation)),
         catalogue=catalogue,
         problems=problems,
-        head=None if head is None else describe_head(head),
+        head=described,
     )
     _write_manifest(folder, manifest)
     _clear_leftovers(folder, keep=generation.name)

@@ -9,6 +9,18 @@ from typing import Any, Literal
 
 Severity = Literal["error", "warning", "note"]
 
+LINE_FIELDS = (
+    "when_to_use",
+    "example_tasks",
+    "capabilities",
+    "expertise",
+    "purpose",
+    "workflow",
+    "best_practices",
+    "success_metrics",
+)
+"""The fields of an agent that hold lines of its text."""
+
 Boundary = Literal["start", "list", "connective", "sentence", "clause"]
 """What marks the beginning of a part of a request (see `agentmatch.splitting`)."""
 

@@ -61,7 +61,9 @@ def show(name: str, agents: str | None, as_json: bool) -> None:
     catalogue = load_catalogue(path)
     found = [agent for agent in catalogue.agents if agent.name == name]
     if not found:
-        raise UnknownAgentError(path, _unknown(name, [agent.name for agent in catalogue.agents]))
+        from agentmatch.mentions import no_such_name
+
+        raise UnknownAgentError(path, no_such_name(name, [agent.name for agent in catalogue]))
     if len(found) > 1:
         others = ", ".join(str(agent.path) for agent in found[1:])
         notice(f"{len(found)} files define {name!r}; this is the first, the others: {others}")
@@ -126,10 +128,3 @@ def check(context: click.Context, directory: str | None, as_json: bool, strict: 
             f"{counts['note']} notes"
         )
     context.exit(1 if failed else 0)
-
-
-def _unknown(name: str, names: list[str]) -> str:
-    import difflib
-
-    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
-    return f"no agent is named {name!r}" + (f"; did you mean {', '.join(near)}?" if near else "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from agentmatch.types import Team
+from agentmatch.types import LINE_FIELDS, Team
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -234,19 +234,7 @@ def print_agent(agent: Agent, console: Console) -> None:
     if agent.description:
         console.print()
         console.print(Text(agent.description))
-    sections = (
-        "when_to_use",
-        "example_tasks",
-        "capabilities",
-        "expertise",
-        "purpose",
-        "workflow",
-        "best_practices",
-        "success_metrics",
-        "tags",
-        "tools",
-    )
-    for section in sections:
+    for section in (*LINE_FIELDS, "tags", "tools"):
         lines = getattr(agent, section)
         if lines:
             console.print(f"\n[bold]{section_label(section).capitalize()}[/bold]")

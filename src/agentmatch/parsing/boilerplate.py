@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from agentmatch.parsing.descriptions import split_sentences, strip_lead_in
-from agentmatch.types import Agent
+from agentmatch.types import LINE_FIELDS, Agent
 
 SHARED_AGENTS = 4
 """A text is boilerplate only if at least this many agents of different names have it."""
@@ -18,18 +18,6 @@ SHARED_SHARE = 0.05
 
 SHARED_WORDS = 4
 """Shorter texts ("Error handling") are common vocabulary and stay."""
-
-LISTS = (
-    "when_to_use",
-    "example_tasks",
-    "capabilities",
-    "expertise",
-    "purpose",
-    "workflow",
-    "best_practices",
-    "success_metrics",
-)
-"""The fields whose lines are compared over the catalogue."""
 
 
 def strip_boilerplate(agents: Sequence[Agent]) -> tuple[Agent, ...]:
@@ -63,7 +51,7 @@ def strip_boilerplate(agents: Sequence[Agent]) -> tuple[Agent, ...]:
 
 
 def _texts(agent: Agent) -> Iterable[str]:
-    for section in LISTS:
+    for section in LINE_FIELDS:
         yield from map(_normal, getattr(agent, section))
     yield from map(_normal, split_sentences(agent.description))
 
@@ -76,7 +64,7 @@ def _without(agent: Agent, is_shared: Callable[[str], bool]) -> Agent:
         description = " ".join(own)
     changed: dict[str, Any] = {
         section: tuple(line for line in getattr(agent, section) if not is_shared(_normal(line)))
-        for section in LISTS
+        for section in LINE_FIELDS
     }
     return replace(agent, description=description, **changed)
 

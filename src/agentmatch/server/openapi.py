@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from agentmatch.server.limits import MAX_BODY_BYTES, MAX_REQUESTS, TOP_K
+from agentmatch.types import LINE_FIELDS
 from agentmatch.version import __version__
 
 _TEXT: dict[str, Any] = {"type": "string"}
@@ -151,21 +152,7 @@ def _schemas() -> dict[str, Any]:
         "Agent": _object(
             {
                 **dict.fromkeys(("name", "title", "description", "model", "body"), _TEXT),
-                **dict.fromkeys(
-                    (
-                        "when_to_use",
-                        "example_tasks",
-                        "capabilities",
-                        "expertise",
-                        "purpose",
-                        "workflow",
-                        "best_practices",
-                        "success_metrics",
-                        "tags",
-                        "tools",
-                    ),
-                    _TEXTS,
-                ),
+                **dict.fromkeys((*LINE_FIELDS, "tags", "tools"), _TEXTS),
                 "metadata": {"type": "object"},
                 "path": _TEXT_OR_NULL,
             }
