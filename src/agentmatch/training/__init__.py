@@ -1,0 +1,1 @@
+"""Teach an encoder which agent a request belongs to (needs torch)."""
