@@ -1,7 +1,7 @@
 """Train the routing encoder that agentmatch ships, or one that leaves a family out.
 
-    python -m benchmarks encoder -o FOLDER
-    python -m benchmarks encoder -o FOLDER --leave-out tools
+The same sources, settings and seed give the same model, up to the rounding of the
+machine. An interrupted training goes on where it was when it is started again.
 """
 
 from __future__ import annotations

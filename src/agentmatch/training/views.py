@@ -70,7 +70,7 @@ def whole_view(agent: Agent, without: str, generator: random.Random) -> str:
     return "\n".join((*lead, *lines))
 
 
-def titled_view(agent: Agent, without: str, generator: random.Random) -> str:
+def titled_view(agent: Agent, without: str, _generator: random.Random) -> str:
     """Return name and description, as tool lists have them."""
     description = "" if agent.description.strip() == without else agent.description.strip()
     return f"{display_name(agent)}: {description}" if description else display_name(agent)
@@ -84,7 +84,7 @@ def description_view(agent: Agent, without: str, generator: random.Random) -> st
     return whole_view(agent, without, generator)
 
 
-def name_view(agent: Agent, without: str, generator: random.Random) -> str:
+def name_view(agent: Agent, _without: str, _generator: random.Random) -> str:
     """Return the agent's name and title."""
     return display_name(agent)
 
