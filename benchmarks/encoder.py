@@ -94,6 +94,7 @@ def describe(sources: Sequence[Source]) -> list[dict[str, object]]:
             "licence": source.licence,
             "agents": len(source.training.agents),
             "requests": source.requests,
+            "none": source.none,
             "lines": len(source.training.pairs) - source.requests,
             "dropped": source.dropped,
         }

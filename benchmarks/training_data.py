@@ -13,7 +13,7 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from agentmatch import Agent, LabelledRequest, load_catalogue, read_requests
@@ -49,6 +49,16 @@ FAMILIES = {
 family for metatool, seal_tools and livemcpbench, the second for agents/, wshobson_agents
 and davila7_agents."""
 
+ABOUT_SOFTWARE = ("coding", "engineering", "specialists")
+NOT_ABOUT_SOFTWARE = ("functions", "professions", "service")
+"""Folders of `WRITTEN`: no agent of the one kind fits a request of the other."""
+
+UNLIKE_NONE = ("company", "servers")
+"""Folders of `WRITTEN` that have agents of both kinds."""
+
+FOREIGN_REQUESTS = 600
+"""Requests of the other kind that a catalogue gets as requests that no agent fits."""
+
 PAIRS_PER_AGENT = 40
 """Requests of one agent that are used at most."""
 
@@ -67,12 +77,14 @@ class Source:
         training: Its agents and pairs.
         licence: Under which they may be used.
         requests: How many of the pairs are requests (the others are lines of agents).
+        none: How many requests of the set itself no agent fits.
         dropped: Texts taken out because a test request is like them.
     """
 
     training: TrainingSet
     licence: str
     requests: int
+    none: int
     dropped: int
 
 
@@ -120,7 +132,7 @@ def gather(data: Path, catalogues: Path) -> list[Source]:
     sets = find_sets((), data)
     guard = TestGuard(sets)
     sources = [
-        _source(f"written {folder.name}", *_written(folder), "MIT (ours)", guard)
+        _source(_written_name(folder.name), *_written(folder), "MIT (ours)", guard)
         for folder in sorted(WRITTEN.iterdir())
         if folder.is_dir()
     ]
@@ -137,7 +149,35 @@ def gather(data: Path, catalogues: Path) -> list[Source]:
             known = {agent.name for agent in agents}
             ours = [each for each in requests.get(name, []) if known.issuperset(each.agents)]
             sources.append(_source(name, agents, ours, licence, guard))
-    return sources
+    return [_with_foreign(source, sources) for source in sources]
+
+
+def _with_foreign(source: Source, sources: Sequence[Source]) -> Source:
+    """Add requests of the other kind, so that the training sees what no agent fits."""
+    name = source.training.name
+    software = (*(_written_name(folder) for folder in ABOUT_SOFTWARE), "builtin", *CATALOGUES)
+    other = NOT_ABOUT_SOFTWARE if name in software else ABOUT_SOFTWARE
+    if name in (_written_name(folder) for folder in UNLIKE_NONE):
+        return source
+    others = [_written_name(folder) for folder in other]
+    texts = [
+        pair.text
+        for each in sources
+        if each.training.name in others
+        for pair in each.training.pairs
+        if not pair.is_line
+    ]
+    chosen = sorted(texts, key=lambda text: _hash(f"{name} {text}"))[:FOREIGN_REQUESTS]
+    training = source.training
+    return replace(source, training=replace(training, none=(*training.none, *chosen)))
+
+
+def _written_name(folder: str) -> str:
+    return f"written {folder}"
+
+
+def _hash(text: str) -> bytes:
+    return hashlib.sha256(text.encode()).digest()
 
 
 def training_requests(benchmark: BenchmarkSet) -> tuple[LabelledRequest, ...]:
@@ -159,7 +199,7 @@ def untrained_requests(benchmark: BenchmarkSet) -> tuple[LabelledRequest, ...]:
 
 
 def _is_even(identifier: str) -> bool:
-    return hashlib.sha256(identifier.encode()).digest()[0] % 2 == 0
+    return _hash(identifier)[0] % 2 == 0
 
 
 def _written(folder: Path) -> tuple[tuple[Agent, ...], tuple[LabelledRequest, ...]]:
@@ -199,10 +239,14 @@ def _source(
     clean = [pair for pair in asked if pair.text not in guard]
     clean_lines = [pair for pair in lines if pair.text not in guard]
     kept = _capped(clean)
+    none = tuple(
+        request.text for request in requests if not request.agents and request.text not in guard
+    )
     return Source(
-        TrainingSet(name, tuple(agents), (*kept, *_capped(clean_lines))),
+        TrainingSet(name, tuple(agents), (*kept, *_capped(clean_lines)), none),
         licence,
         len(kept),
+        len(none),
         len(asked) + len(lines) - len(clean) - len(clean_lines),
     )
 
@@ -210,7 +254,7 @@ def _source(
 def _capped(pairs: Iterable[TrainingPair]) -> list[TrainingPair]:
     """Keep so many pairs of each agent; which ones is decided by a hash of their text."""
     by_agent: dict[int, list[TrainingPair]] = defaultdict(list)
-    for pair in sorted(pairs, key=lambda pair: hashlib.sha256(pair.text.encode()).digest()):
+    for pair in sorted(pairs, key=lambda pair: _hash(pair.text)):
         if len(by_agent[pair.agents[0]]) < PAIRS_PER_AGENT:
             by_agent[pair.agents[0]].append(pair)
     return [pair for _, group in sorted(by_agent.items()) for pair in group]

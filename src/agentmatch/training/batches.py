@@ -26,6 +26,9 @@ NEIGHBOURS = 48
 HARD = 0.5
 """The share of a batch that is drawn from the neighbours of one agent."""
 
+NONE = 0.2
+"""Requests that no agent fits, as a share of the batch, where a catalogue has any."""
+
 TWINS = 0.85
 """Agents whose whole texts are this alike (cosine of the untrained encoder) never meet:
 a request for one may be right for the other."""
@@ -40,11 +43,13 @@ class Batch:
         requests: n requests.
         views: For each view n texts; those of row i belong to request i, and no other
             row's agent fits it.
+        none: Requests that none of the agents fits.
     """
 
     name: str
     requests: tuple[str, ...]
     views: tuple[tuple[str, ...], ...]
+    none: tuple[str, ...] = ()
 
 
 class BatchSampler:
@@ -78,6 +83,7 @@ class BatchSampler:
         chosen = catalogue.draw(self._size, generator)
         views = draw_views(generator)
         agents = catalogue.agents
+        none = generator.sample(catalogue.none, min(len(catalogue.none), round(NONE * len(chosen))))
         return Batch(
             catalogue.name,
             tuple(pair.text if pair.is_line else restyle(pair.text, generator) for pair in chosen),
@@ -88,6 +94,7 @@ class BatchSampler:
                 )
                 for view in views
             ),
+            tuple(restyle(text, generator) for text in none),
         )
 
 
@@ -96,6 +103,7 @@ class _Catalogue:
         self.name = training.name
         self.agents = training.agents
         self.pairs = training.pairs
+        self.none = training.none
         self._by_agent: dict[int, list[TrainingPair]] = {}
         for pair in training.pairs:
             self._by_agent.setdefault(pair.agents[0], []).append(pair)

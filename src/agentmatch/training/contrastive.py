@@ -2,10 +2,12 @@
 
 Loss: symmetric InfoNCE over the batch (van den Oord et al., "Representation Learning
 with Contrastive Predictive Coding", 2018; in both directions as in Radford et al.,
-CLIP, 2021). What is kept is the mean of the last part of the weights' path (Izmailov et
-al., "Averaging Weights Leads to Wider Optima", 2018), mixed with the weights it started
-from (Wortsman et al., "Robust fine-tuning of zero-shot models", 2022), so that it
-forgets little of what it knew.
+CLIP, 2021). A request that no agent fits shall prefer a constant, the bar, to every
+agent of the batch (the dustbin of Sarlin et al., SuperGlue, 2020), so that similarities
+also tell whether any agent fits. What is kept is the mean of the last part of the
+weights' path (Izmailov et al., "Averaging Weights Leads to Wider Optima", 2018), mixed
+with the weights it started from (Wortsman et al., "Robust fine-tuning of zero-shot
+models", 2022), so that it forgets little of what it knew.
 """
 
 from __future__ import annotations
@@ -54,6 +56,8 @@ class TrainingSettings:
         weight_decay: Of AdamW.
         scale: What cosine similarities are multiplied by before the softmax (the
             inverse of the temperature).
+        bar: The cosine similarity below which no agent shall fit, to begin with; it is
+            learned.
         max_tokens: Longer texts are cut.
         frozen_layers: Transformer layers, from below, that stay as they are; the
             embeddings always do.
@@ -65,10 +69,11 @@ class TrainingSettings:
 
     steps: int = 2400
     batch_size: int = 64
-    learning_rate: float = 1.5e-4
+    learning_rate: float = 2.5e-4
     warm_up: float = 0.1
     weight_decay: float = 0.01
     scale: float = 20.0
+    bar: float = 0.3
     max_tokens: int = 72
     frozen_layers: int = 0
     averaged: float = 0.3
@@ -106,7 +111,8 @@ def train_encoder(
     import torch
 
     model = _load(folder, settings)
-    parameters = [p for p in model.parameters() if p.requires_grad]
+    bar = torch.nn.Parameter(torch.tensor(settings.bar, device=model.device))
+    parameters = [*(p for p in model.parameters() if p.requires_grad), bar]
     optimiser = torch.optim.AdamW(
         parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
     )
@@ -123,7 +129,7 @@ def train_encoder(
     while state.step < settings.steps:
         for group in optimiser.param_groups:
             group["lr"] = settings.learning_rate * _rate(state.step, settings)
-        loss = _step(model, sampler(state.step), settings)
+        loss = _step(model, bar, sampler(state.step), settings)
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
@@ -280,22 +286,28 @@ def _rate(step: int, settings: TrainingSettings) -> float:
     return (settings.steps - step) / (settings.steps - rising)
 
 
-def _step(model: SentenceTransformer, batch: Batch, settings: TrainingSettings) -> float:
+def _step(
+    model: SentenceTransformer, bar: torch.Tensor, batch: Batch, settings: TrainingSettings
+) -> float:
     """Compute the gradients of one batch and return its loss."""
     import torch
     from torch.nn.functional import cross_entropy
 
-    size = len(batch.requests)
-    texts = [*batch.requests, *(text for view in batch.views for text in view)]
+    size, none = len(batch.requests), len(batch.none)
+    texts = [*batch.requests, *batch.none, *(text for view in batch.views for text in view)]
     vectors = _embed(model, texts)
-    requests = vectors[:size]
-    target = torch.arange(size, device=vectors.device)
+    requests = vectors[: size + none]
+    views = vectors[size + none :].reshape(len(batch.views), size, -1)
+    right = torch.arange(size, device=vectors.device)
+    # The column after the agents stands for none of them.
+    answer = torch.cat([right, right.new_full((none,), size)])
+    bars = bar.expand(size + none, 1)
     loss = vectors.new_zeros(())
-    for number in range(len(batch.views)):
-        agents = vectors[size * (number + 1) : size * (number + 2)]
-        scores = settings.scale * requests @ agents.T
-        loss = loss + (cross_entropy(scores, target) + cross_entropy(scores.T, target)) / 2
-    loss = loss / len(batch.views)
+    for agents in views:
+        similar = requests @ agents.T
+        choice = cross_entropy(settings.scale * torch.cat([similar, bars], dim=1), answer)
+        loss = loss + (choice + cross_entropy(settings.scale * similar.T, right)) / 2
+    loss = loss / len(views)
     loss.backward()  # type: ignore[no-untyped-call]
     return float(loss.detach())
 

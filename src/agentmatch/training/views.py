@@ -51,11 +51,13 @@ class TrainingSet:
         name: Its name.
         agents: Its agents.
         pairs: Requests and their agents.
+        none: Requests that none of the agents fits.
     """
 
     name: str
     agents: tuple[Agent, ...]
     pairs: tuple[TrainingPair, ...]
+    none: tuple[str, ...] = ()
 
 
 def whole_view(agent: Agent, without: str, generator: random.Random) -> str:
