@@ -12,6 +12,7 @@ from agentmatch import AgentMatchError
 COMMANDS = {
     "run": ("run", "measure every method on every set"),
     "encoder": ("encoder", "train the encoder that agentmatch ships"),
+    "transfer": ("transfer", "prove that the encoder's training carries over"),
     "fusion": ("fusion", "fit and ablate the weights of the signals"),
     "tuning": ("tuning", "measure what tuning on labelled requests brings"),
     "calibration": ("calibration", "fit and measure confidences and the bar for none"),

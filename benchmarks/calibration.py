@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,7 @@ from benchmarks.development import (
     TEST_CATALOGUES,
     held_out_rounds,
 )
+from benchmarks.left_out import ENCODERS, left_out_encoders
 from benchmarks.run import RESULTS, default_cache, say, versions, write_result
 from benchmarks.sets import (
     DEFAULT_DATA,
@@ -149,16 +150,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command and return its exit status."""
-    encoder = load_encoder()
+    encoder_for = left_out_encoders(arguments.cache / ENCODERS)
     sets = list(
-        calibration_sets(arguments.data, arguments.catalogues, encoder, arguments.cache / "vectors")
+        calibration_sets(
+            arguments.data, arguments.catalogues, encoder_for, arguments.cache / "vectors"
+        )
     )
     fitted = [each for each in sets if each.fit is not None]
     if not fitted:
         say("no train or dev requests were found; give their folder with --data")
         return 1
     rows = [measure_left_out(each, fitted) for each in sets]
-    shipped = fit(fitted, encoder.fingerprint)
+    shipped = fit(fitted, load_encoder().fingerprint)
     if arguments.write:
         SHIPPED.write_text(json.dumps(shipped.to_json(), indent=2) + "\n", encoding="utf-8")
         say(f"{SHIPPED} written")
@@ -177,11 +180,15 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def calibration_sets(
-    data: Path, catalogues: Path, encoder: Encoder, vectors: Path
+    data: Path, catalogues: Path, encoder_for: Callable[[str], Encoder], vectors: Path
 ) -> Iterator[CalibrationSet]:
-    """Compute the answers of every set that is on this machine."""
+    """Compute the answers of every set that is on this machine.
+
+    Each is answered with an encoder that saw nothing of its kind, so that confidences are
+    fitted for, and measured on, catalogues that are new to the encoder.
+    """
     for benchmark in find_sets((), data):
-        cached = CachedEncoder(encoder, vectors, benchmark.name)
+        cached = CachedEncoder(encoder_for(benchmark.name), vectors, benchmark.name)
         agents, fitting, testing = _split(benchmark)
         matcher = AgentMatcher(agents, encoder=cached)
         yield CalibrationSet(
@@ -195,7 +202,7 @@ def calibration_sets(
         if folder.is_dir() and folder.name not in TEST_CATALOGUES:
             found = unique_agents(load_catalogue(folder).agents)
             if sum(len(agent.example_tasks) for agent in found) >= MIN_EXAMPLES:
-                cached = CachedEncoder(encoder, vectors, folder.name)
+                cached = CachedEncoder(encoder_for(folder.name), vectors, folder.name)
                 yield CalibrationSet(
                     folder.name, "coding agents", held_out_answers(found, cached), None
                 )

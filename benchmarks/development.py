@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -71,14 +71,14 @@ def signal_set(name: str, matcher: AgentMatcher, requests: Sequence[LabelledRequ
 
 
 def development_sets(
-    data: Path, catalogues: Path, encoder: Encoder, vectors: Path
+    data: Path, catalogues: Path, encoder_for: Callable[[str], Encoder], vectors: Path
 ) -> list[SignalSet]:
     """Compute the signals of all train and dev requests that are on this machine.
 
     Args:
         data: The folder of public sets.
         catalogues: The folder of catalogues, each a folder of agent files.
-        encoder: The encoder.
+        encoder_for: Returns an encoder that was not trained on the set of that name.
         vectors: The folder of cached vectors.
 
     Returns:
@@ -87,7 +87,7 @@ def development_sets(
     found = []
     for benchmark in find_sets(DEV_SETS, data):
         requests = sample(benchmark.split("train", "dev"), MAX_DEV_REQUESTS, SAMPLE_SEED)
-        cached = CachedEncoder(encoder, vectors, benchmark.name)
+        cached = CachedEncoder(encoder_for(benchmark.name), vectors, benchmark.name)
         matcher = AgentMatcher(benchmark.agents, encoder=cached)
         found.append(signal_set(benchmark.name, matcher, requests))
         cached.save()
@@ -98,7 +98,7 @@ def development_sets(
         if folder.is_dir() and folder.name not in TEST_CATALOGUES:
             agents = unique_agents(load_catalogue(folder).agents)
             if sum(len(agent.example_tasks) for agent in agents) >= MIN_EXAMPLES:
-                cached = CachedEncoder(encoder, vectors, folder.name)
+                cached = CachedEncoder(encoder_for(folder.name), vectors, folder.name)
                 found.append(held_out_examples(folder.name, agents, cached))
                 cached.save()
     return found

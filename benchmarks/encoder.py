@@ -22,7 +22,8 @@ from agentmatch.passages import passages_of
 from agentmatch.training.contrastive import Check, TrainingSettings, train_encoder
 from agentmatch.training.views import titled_view
 from benchmarks.development import DEFAULT_CATALOGUES
-from benchmarks.run import say
+from benchmarks.left_out import ENCODERS, SHIPPED
+from benchmarks.run import default_cache, say
 from benchmarks.sets import DEFAULT_DATA, SAMPLE_SEED, BenchmarkSet, find_sets
 from benchmarks.training_data import FAMILIES, Source, gather, untrained_requests
 
@@ -43,13 +44,14 @@ Vectors = NDArray[np.float32]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `python -m benchmarks encoder`."""
-    parser.add_argument("-o", "--output", type=Path, required=True, help="folder for the model")
+    parser.add_argument("-o", "--output", type=Path, help="folder for the model")
+    parser.add_argument("--cache", type=Path, default=default_cache(), help="folder for models")
     parser.add_argument("--data", type=Path, default=DEFAULT_DATA, help="folder of public sets")
     parser.add_argument(
         "--catalogues", type=Path, default=DEFAULT_CATALOGUES, help="folder of catalogues"
     )
     parser.add_argument(
-        "--leave-out", choices=tuple(FAMILIES), action="append", default=[], help="train without it"
+        "--leave-out", choices=tuple(FAMILIES), metavar="FAMILY", help="train without its sources"
     )
     parser.add_argument("--steps", type=int, default=TrainingSettings.steps, help="batches")
     parser.add_argument(
@@ -61,7 +63,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the command and return its exit status."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    left_out = {name for family in arguments.leave_out for name in FAMILIES[family]}
+    family = arguments.leave_out
+    left_out = FAMILIES[family] if family else ()
+    output = arguments.output or arguments.cache / ENCODERS / (family or SHIPPED)
     sources = [
         source
         for source in gather(arguments.data, arguments.catalogues)
@@ -78,11 +82,11 @@ def run(arguments: argparse.Namespace) -> int:
     train_encoder(
         find_model(BASE),
         [source.training for source in sources],
-        arguments.output,
+        output,
         settings,
         dev_check(find_sets(checked, arguments.data)),
     )
-    say(f"{arguments.output} written")
+    say(f"{output} written")
     return 0
 
 

@@ -24,6 +24,7 @@ from benchmarks.development import (
     quality,
     signal_set,
 )
+from benchmarks.left_out import ENCODERS, left_out_encoders
 from benchmarks.run import RESULTS, default_cache, say, versions, write_result
 from benchmarks.sets import DEFAULT_DATA, MAX_REQUESTS, SAMPLE_SEED, ZERO_SHOT_SETS, find_sets
 from benchmarks.vectors import CachedEncoder
@@ -51,16 +52,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command and return its exit status."""
-    encoder = load_encoder()
     vectors = arguments.cache / "vectors"
     if arguments.skip != "fit":
-        sets = development_sets(arguments.data, arguments.catalogues, encoder, vectors)
+        encoder_for = left_out_encoders(arguments.cache / ENCODERS)
+        sets = development_sets(arguments.data, arguments.catalogues, encoder_for, vectors)
         if not sets:
             say("no train or dev requests were found; give their folder with --data")
             return 1
         write_result(arguments.output / "fusion.json", validate(sets))
     if arguments.skip != "ablations":
-        result = ablate(arguments.data, encoder, vectors, arguments.limit)
+        result = ablate(arguments.data, load_encoder(), vectors, arguments.limit)
         write_result(arguments.output / "ablations.json", result)
     return 0
 

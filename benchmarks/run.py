@@ -9,6 +9,7 @@ import platform
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from agentmatch import AgentMatcher, LabelledRequest, load_encoder
+from agentmatch.encoders.models import BASE_MODEL
 from agentmatch.evaluation.request_sets import sample
 from benchmarks.baselines import dense, lexical, semantic_router
 from benchmarks.scoring import DEPTH, Answers, measure, rank
@@ -39,7 +41,12 @@ RESULT_FORMAT = 1
 """Changes with the layout of a result file."""
 
 AGENTMATCH = "agentmatch"
+AGENTMATCH_BASE = "agentmatch_base"
+"""agentmatch with the encoder that the shipped one was trained from."""
+
 PEERS = (semantic_router.DEFAULTS, semantic_router.BEST)
+PEER_BASE = replace(semantic_router.BEST, label="semantic_router_base")
+"""semantic-router's best setting with that encoder: what its users have without ours."""
 
 BASELINES: dict[str, Callable[[Task], Scores]] = {
     "bm25": lexical.bm25,
@@ -51,7 +58,13 @@ BASELINES: dict[str, Callable[[Task], Scores]] = {
 TRAINED_BASELINES: dict[str, Callable[[Task], Scores]] = {
     "logistic_regression": dense.logistic_regression,
 }
-METHODS = (AGENTMATCH, *BASELINES, *(peer.label for peer in PEERS), *TRAINED_BASELINES)
+METHODS = (
+    AGENTMATCH,
+    AGENTMATCH_BASE,
+    *BASELINES,
+    *(peer.label for peer in (*PEERS, PEER_BASE)),
+    *TRAINED_BASELINES,
+)
 
 SAME = ("format", "requests_sha256", "encoder", "versions")
 """What results of one file have in common."""
@@ -104,10 +117,15 @@ def run(arguments: argparse.Namespace) -> int:
     if not found:
         print("no set was found; give their folder with --data", file=sys.stderr)
         return 1
-    encoder = load_encoder()
+    encoder, base = load_encoder(), load_encoder(BASE_MODEL)
     for benchmark in found:
-        cached = CachedEncoder(encoder, arguments.cache / "vectors", benchmark.name)
-        result = run_set(benchmark, cached, arguments.methods, arguments.limit, arguments.cache)
+        cached, cached_base = (
+            CachedEncoder(each, arguments.cache / "vectors", benchmark.name)
+            for each in (encoder, base)
+        )
+        result = run_set(
+            benchmark, cached, cached_base, arguments.methods, arguments.limit, arguments.cache
+        )
         file = arguments.output / f"{benchmark.name}.json"
         write_result(file, keep_other_methods(result, file))
         # The arrays of a large set are freed before the next one is read.
@@ -121,6 +139,7 @@ def run(arguments: argparse.Namespace) -> int:
 def run_set(
     benchmark: BenchmarkSet,
     encoder: CachedEncoder,
+    base: CachedEncoder,
     methods: Sequence[str],
     limit: int,
     cache: Path,
@@ -130,6 +149,7 @@ def run_set(
     Args:
         benchmark: The set.
         encoder: Its encoder.
+        base: The encoder that this one was trained from.
         methods: Names of `METHODS`.
         limit: Test requests at most.
         cache: The folder for virtual environments.
@@ -156,7 +176,7 @@ def run_set(
         say(f"{benchmark.name}, {setting}: {len(requests)} requests")
         train = benchmark.split("train") if setting == "trained" else ()
         result["settings"][setting] = _run_setting(
-            benchmark, train, requests, encoder, methods, cache
+            benchmark, train, requests, encoder, base, methods, cache
         )
     return result
 
@@ -166,6 +186,7 @@ def _run_setting(
     train: Sequence[LabelledRequest],
     requests: Sequence[LabelledRequest],
     encoder: CachedEncoder,
+    base: CachedEncoder,
     methods: Sequence[str],
     cache: Path,
 ) -> dict[str, Any]:
@@ -191,18 +212,31 @@ def _run_setting(
         fresh = AgentMatcher(matcher.agents, encoder=encoder)
         answers = agentmatch_answers(fresh, task.requests)
         keep(AGENTMATCH, answers, time.perf_counter() - start)
+    if AGENTMATCH_BASE in methods:
+        AgentMatcher(matcher.agents, encoder=base)
+        base.encode_queries(task.requests)
+        base.save()
+        start = time.perf_counter()
+        answers = agentmatch_answers(AgentMatcher(matcher.agents, encoder=base), task.requests)
+        keep(AGENTMATCH_BASE, answers, time.perf_counter() - start)
     baselines = {**BASELINES, **(TRAINED_BASELINES if train else {})}
     for name, baseline in baselines.items():
         if name in methods:
             start = time.perf_counter()
             answers = rank(baseline(task), task.names)
             keep(name, answers, time.perf_counter() - start)
-    peers = [peer for peer in PEERS if peer.label in methods]
+    jobs = [(task, [peer for peer in PEERS if peer.label in methods])]
+    if PEER_BASE.label in methods:
+        base_matcher = AgentMatcher(matcher.agents, encoder=base)
+        jobs.append((build_task(base_matcher, requests, train), [PEER_BASE]))
+        base.save()
+    peers = [peer for _, wanted in jobs for peer in wanted]
     if peers:
         try:
             python = semantic_router.install(cache / "environments")
-            for name, (scores, seconds) in semantic_router.route(task, peers, python).items():
-                keep(name, rank(scores, task.names), seconds)
+            for job, wanted in (each for each in jobs if each[1]):
+                for name, (scores, seconds) in semantic_router.route(job, wanted, python).items():
+                    keep(name, rank(scores, task.names), seconds)
         except semantic_router.PeerUnavailableError as error:
             excluded |= {peer.label: str(error) for peer in peers}
             say(f"  semantic-router is left out: {error}")
@@ -217,7 +251,9 @@ def _run_setting(
 
 def agentmatch_answers(matcher: AgentMatcher, requests: Sequence[str]) -> Answers:
     """Return what `match_many` answers, `DEPTH` agents deep."""
-    results = matcher.match_many(list(requests), top_k=min(DEPTH, len(matcher)))
+    top_k = min(DEPTH, len(matcher))
+    # All methods are judged by their rankings; what is refused is measured elsewhere.
+    results = matcher.match_many(list(requests), top_k, min_confidence=0.0)
     return Answers(
         [[match.agent.name for match in result] for result in results],
         np.array([result[0].score for result in results]),

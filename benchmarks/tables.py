@@ -21,6 +21,7 @@ FRONT_BLOCKS = ("zero_shot", "zero_shot_rivals")
 
 LABELS = {
     "agentmatch": "agentmatch",
+    "agentmatch_base": "agentmatch, all-MiniLM-L6-v2",
     "bm25": "BM25",
     "tfidf": "TF-IDF",
     "whole_text": "whole text",
@@ -28,6 +29,7 @@ LABELS = {
     "nearest_centroid": "nearest centroid",
     "semantic_router": "semantic-router",
     "semantic_router_best": "semantic-router, best",
+    "semantic_router_base": "semantic-router, best, all-MiniLM-L6-v2",
     "logistic_regression": "logistic regression",
 }
 """The methods' names in tables, in their order."""

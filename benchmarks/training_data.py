@@ -43,7 +43,7 @@ wshobson/agents is not among them: its example tasks are test requests."""
 
 FAMILIES = {
     "tools": ("metatool", "seal_tools"),
-    "coding agents": ("builtin", *CATALOGUES),
+    "coding-agents": ("builtin", *CATALOGUES),
 }
 """Sources that are left out together to prove that the training carries over: the first
 family for metatool, seal_tools and livemcpbench, the second for agents/, wshobson_agents

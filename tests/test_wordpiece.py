@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
-from agentmatch.encoders.models import find_model
+from agentmatch.encoders.models import DEFAULT_MODEL, find_model
 from agentmatch.encoders.wordpiece import WordPieceTokenizer
 
 MAX_LENGTH = 256
@@ -53,7 +53,7 @@ texts = st.lists(
 
 
 def default_file() -> Path:
-    return find_model("all-MiniLM-L6-v2") / "tokenizer.json"
+    return find_model(DEFAULT_MODEL) / "tokenizer.json"
 
 
 def library(file: Path, max_length: int) -> Tokenizer:

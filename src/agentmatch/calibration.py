@@ -155,4 +155,4 @@ def default_calibration() -> Calibration:
 
 
 DEFAULT_CALIBRATION = default_calibration()
-"""The calibration of all-MiniLM-L6-v2 and the shipped signal weights."""
+"""The calibration of the default encoder and the shipped signal weights."""

@@ -85,7 +85,7 @@ class AgentMatcher:
 
     Args:
         agents: Agents of different names, in any order.
-        encoder: The encoder; all-MiniLM-L6-v2 where none is given.
+        encoder: The encoder; the one that comes with the package where none is given.
         weights: The share of each signal in a score (see `agentmatch.ranking`).
         calibration: Turns scores into probabilities (see `agentmatch.calibration`).
         progress: Called with the texts encoded so far and their number.
@@ -157,7 +157,7 @@ class AgentMatcher:
         Args:
             path: A folder of agent files, one agent file, an `agents.jsonl`, or
                 "builtin" for the agents that come with the package.
-            encoder: The encoder; all-MiniLM-L6-v2 where none is given.
+            encoder: The encoder; the one that comes with the package where none is given.
             cache: Keep the index in the user's cache folder and, when files change,
                 encode only the agents that changed.
             progress: Called with the texts encoded so far and their number.

@@ -22,7 +22,7 @@ def load_encoder(
 
     Args:
         model: A model folder, the name of a hub model in the local cache, or the
-            default all-MiniLM-L6-v2, which needs neither.
+            default one, which comes with this package.
         runtime: "numpy" (starts at once), "onnxruntime" (for many texts) or
             "sentence-transformers" (any model, but takes seconds to start). Where none
             is given, models of the BERT family use the first two, each where it is

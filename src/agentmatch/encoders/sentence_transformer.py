@@ -24,7 +24,7 @@ class SentenceTransformerEncoder:
 
     Args:
         model: A model folder, the name of a hub model in the local cache, or the
-            default all-MiniLM-L6-v2, which needs neither.
+            default one, which comes with this package.
         device: A torch device such as "cpu" or "cuda"; None lets the library choose.
         batch_size: How many texts are encoded at a time.
 
@@ -110,7 +110,7 @@ class SentenceTransformerEncoder:
         transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
         logging.getLogger("sentence_transformers").setLevel(logging.ERROR)
         try:
-            return SentenceTransformer(
+            model = SentenceTransformer(
                 str(self._folder), device=self._device, local_files_only=True
             )
         # The readers below raise errors of their own, some of them bare Exceptions.
@@ -118,3 +118,5 @@ class SentenceTransformerEncoder:
             raise ModelError(
                 self._name, f"sentence-transformers cannot load {self._folder}: {error}"
             ) from error
+        # Weights may be stored in half precision; vectors are always computed in full.
+        return model.float()

@@ -43,6 +43,10 @@ STATE = "training.pt"
 """The file in the output folder from which an interrupted training goes on."""
 
 
+UNRELATED = ("data_config.json",)
+"""Files of a model folder that tell of its own training."""
+
+
 @dataclass(frozen=True)
 class TrainingSettings:
     """Hold the numbers that shape a training.
@@ -69,7 +73,7 @@ class TrainingSettings:
 
     steps: int = 2400
     batch_size: int = 64
-    learning_rate: float = 2.5e-4
+    learning_rate: float = 1.5e-4
     warm_up: float = 0.1
     weight_decay: float = 0.01
     scale: float = 20.0
@@ -357,7 +361,7 @@ def _save(model: SentenceTransformer, folder: Path, output: Path) -> None:
     from safetensors.torch import load_file, save_file
 
     for file in folder.rglob("*"):
-        if file.is_file() and file.suffix in (".json", ".txt"):
+        if file.is_file() and file.suffix in (".json", ".txt") and file.name not in UNRELATED:
             copy = output / file.relative_to(folder)
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, copy)
@@ -368,6 +372,9 @@ def _save(model: SentenceTransformer, folder: Path, output: Path) -> None:
     tensors = {
         name: trained[name].detach().cpu().to(torch.float16).contiguous()
         for name in names
-        if name in trained and not name.startswith("pooler.")
+        if name in trained
     }
-    save_file(tensors, output / "model.safetensors", metadata={"format": "pt"})
+    saved = output / "model.safetensors"
+    save_file(tensors, saved, metadata={"format": "pt"})
+    # The library makes a file that only its owner may read.
+    saved.chmod(0o644)
