@@ -66,11 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
     family = arguments.leave_out
     left_out = FAMILIES[family] if family else ()
     output = arguments.output or arguments.cache / ENCODERS / (family or SHIPPED)
-    sources = [
-        source
-        for source in gather(arguments.data, arguments.catalogues)
-        if source.training.name not in left_out
-    ]
+    sources = gather(arguments.data, arguments.catalogues, left_out)
     counts = describe(sources)
     if arguments.count:
         print(json.dumps(counts, indent=1))

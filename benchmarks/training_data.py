@@ -12,7 +12,7 @@ import hashlib
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -28,6 +28,9 @@ WRITTEN = Path(__file__).with_name("encoder_data")
 CATALOGUE_REQUESTS = WRITTEN / "catalogues.jsonl"
 """Our own requests for agents of public catalogues, by their names."""
 
+LANGUAGES = "written languages"
+"""Our own requests in other languages for agents of the other folders."""
+
 TRAINED_SETS = ("builtin", "metatool", "seal_tools")
 """Sets whose train split is trained on."""
 
@@ -41,9 +44,12 @@ CATALOGUES = {
 """Public catalogues whose lines are trained on, and their licences. That of
 wshobson/agents is not among them: its example tasks are test requests."""
 
+LAST_WRITTEN = ("written company", "written engineering", "written functions", LANGUAGES)
+"""Sources that were written while the encoders of the proof were in training already."""
+
 FAMILIES = {
-    "tools": ("metatool", "seal_tools"),
-    "coding-agents": ("builtin", *CATALOGUES),
+    "tools": ("metatool", "seal_tools", *LAST_WRITTEN),
+    "coding-agents": ("builtin", *CATALOGUES, *LAST_WRITTEN),
 }
 """Sources that are left out together to prove that the training carries over: the first
 family for metatool, seal_tools and livemcpbench, the second for agents/, wshobson_agents
@@ -53,7 +59,7 @@ ABOUT_SOFTWARE = ("coding", "engineering", "specialists")
 NOT_ABOUT_SOFTWARE = ("functions", "professions", "service")
 """Folders of `WRITTEN`: no agent of the one kind fits a request of the other."""
 
-UNLIKE_NONE = ("company", "servers")
+UNLIKE_NONE = ("company", "languages", "servers")
 """Folders of `WRITTEN` that have agents of both kinds."""
 
 FOREIGN_REQUESTS = 600
@@ -119,12 +125,13 @@ def _runs(words: Sequence[str]) -> Iterator[tuple[str, ...]]:
     return (tuple(words[at : at + SHARED_RUN]) for at in range(len(words) - SHARED_RUN + 1))
 
 
-def gather(data: Path, catalogues: Path) -> list[Source]:
+def gather(data: Path, catalogues: Path, without: Collection[str] = ()) -> list[Source]:
     """Read all sources that are on this machine.
 
     Args:
         data: The folder of public sets.
         catalogues: The folder of public catalogues.
+        without: Names of sources that are left out.
 
     Returns:
         The sources, in a fixed order.
@@ -149,6 +156,7 @@ def gather(data: Path, catalogues: Path) -> list[Source]:
             known = {agent.name for agent in agents}
             ours = [each for each in requests.get(name, []) if known.issuperset(each.agents)]
             sources.append(_source(name, agents, ours, licence, guard))
+    sources = [source for source in sources if source.training.name not in without]
     return [_with_foreign(source, sources) for source in sources]
 
 
@@ -203,7 +211,14 @@ def _is_even(identifier: str) -> bool:
 
 
 def _written(folder: Path) -> tuple[tuple[Agent, ...], tuple[LabelledRequest, ...]]:
-    return load_catalogue(folder / "agents.jsonl").agents, read_requests(folder / "requests.jsonl")
+    requests = read_requests(folder / "requests.jsonl")
+    if (folder / "agents.jsonl").exists():
+        return load_catalogue(folder / "agents.jsonl").agents, requests
+    # Requests for agents of the other folders.
+    asked = {name for request in requests for name in request.agents}
+    others = sorted(folder.parent.glob("*/agents.jsonl"))
+    agents = [agent for file in others for agent in load_catalogue(file).agents]
+    return unique_agents([agent for agent in agents if agent.name in asked]), requests
 
 
 def _catalogue_requests() -> dict[str, list[LabelledRequest]]:

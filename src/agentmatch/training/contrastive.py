@@ -71,7 +71,7 @@ class TrainingSettings:
         seed: Of batches, styles and views.
     """
 
-    steps: int = 2400
+    steps: int = 1000
     batch_size: int = 64
     learning_rate: float = 1.5e-4
     warm_up: float = 0.1
@@ -82,7 +82,7 @@ class TrainingSettings:
     frozen_layers: int = 0
     averaged: float = 0.3
     original: float = 0.2
-    check_every: int = 300
+    check_every: int = 250
     seed: int = 0
 
 
