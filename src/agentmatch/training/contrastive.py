@@ -264,7 +264,7 @@ def _load(folder: Path, settings: TrainingSettings) -> SentenceTransformer:
     model = SentenceTransformer(
         str(folder), model_kwargs=kwargs, local_files_only=True, device=_device()
     )
-    model.max_seq_length = settings.max_tokens
+    model.max_seq_length = min(settings.max_tokens, model.max_seq_length or settings.max_tokens)
     bert: Any = model[0].auto_model
     model.requires_grad_(True)
     frozen = [bert.embeddings, *bert.encoder.layer[: settings.frozen_layers]]
