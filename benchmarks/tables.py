@@ -19,6 +19,14 @@ FRONT_PAGE = ROOT / "README.md"
 FRONT_BLOCKS = ("zero_shot", "zero_shot_rivals")
 """The blocks that the repository's own README shows as well."""
 
+MODEL_CARD = ROOT / "src" / "agentmatch" / "model" / "README.md"
+MODEL_BLOCKS = ("trained_on", "transfer", "transfer_verdict", "intents")
+"""The blocks that the card of the shipped model shows."""
+
+DATA_CARD = Path(__file__).with_name("encoder_data") / "README.md"
+DATA_BLOCKS = ("trained_on",)
+"""The blocks that the card of the training data shows."""
+
 LABELS = {
     "agentmatch": "agentmatch",
     "agentmatch_base": "agentmatch, all-MiniLM-L6-v2",
@@ -54,7 +62,12 @@ def run(arguments: argparse.Namespace) -> int:
     blocks = generate(arguments.results)
     pages = {arguments.readme: blocks}
     if arguments.readme == README:
-        pages[FRONT_PAGE] = {name: blocks[name] for name in FRONT_BLOCKS}
+        for page, names in (
+            (FRONT_PAGE, FRONT_BLOCKS),
+            (MODEL_CARD, MODEL_BLOCKS),
+            (DATA_CARD, DATA_BLOCKS),
+        ):
+            pages[page] = {name: blocks[name] for name in names}
     drifted = False
     for page, content in pages.items():
         text = page.read_text(encoding="utf-8")
@@ -117,6 +130,11 @@ def generate(folder: Path) -> dict[str, str]:
     blocks["tuning"] = tuning_table(_read(folder / "tuning.json"))
     blocks["calibration"] = calibration_table(_read(folder / "calibration.json"))
     blocks["bars"] = bars_table(_read(folder / "calibration.json"))
+    transfer = _read(folder / "transfer.json")
+    blocks["transfer"] = transfer_table(transfer)
+    blocks["transfer_verdict"] = transfer_sentence(transfer)
+    blocks["trained_on"] = trained_on_table(transfer)
+    blocks["intents"] = intents_table(transfer)
     team = _read(folder / "team.json")
     blocks["team"] = team_table(team)
     blocks["team_verdict"] = team_sentence(team)
@@ -343,6 +361,105 @@ def fusion_sentence(document: Mapping[str, Any] | None) -> str:
         f"{ahead} of {len(gains)} and behind on {behind}, by {min(gains):+.1f} to "
         f"{max(gains):+.1f} points."
     )
+
+
+def transfer_table(document: Mapping[str, Any] | None) -> str:
+    """Make the table of sets routed with the base encoder, one that never saw them, and ours."""
+    if document is None:
+        return "Not measured yet."
+    body = [
+        [
+            row["set"],
+            f"{row['requests']:,}",
+            row["left_out"] or "nothing",
+            *(_percent(row["accuracy@1"][kind]) for kind in ("base", "left_out")),
+            f"{_points(row['gain']['value'])} ({_points(row['gain']['low'])} to "
+            f"{_points(row['gain']['high'])})",
+            _percent(row["accuracy@1"]["shipped"]),
+        ]
+        for row in document["sets"]
+    ]
+    macro_row = document["macro"]
+    gain = macro_row["left_out"] - macro_row["base"]
+    body.append(
+        [
+            "macro",
+            "",
+            "",
+            *(_percent(macro_row[kind]) for kind in ("base", "left_out")),
+            _points(gain),
+            _percent(macro_row["shipped"]),
+        ]
+    )
+    heads = ["set", "requests", "left out", "all-MiniLM-L6-v2", "trained without it"]
+    return _table([*heads, "gain (95 %)", "shipped"], body)
+
+
+def _points(value: float) -> str:
+    return f"{100 * value:+.1f}"
+
+
+def transfer_sentence(document: Mapping[str, Any] | None) -> str:
+    """Say what the training brings to sets that it left out, and to other languages."""
+    if document is None:
+        return "Not measured yet."
+    gains = {row["set"]: row["gain"]["value"] for row in document["sets"]}
+    worst = min(gains, key=lambda name: gains[name])
+    macro_row = document["macro"]
+    sentence = (
+        f"Trained without a set's kind, the encoder brings "
+        f"{_points(macro_row['left_out'] - macro_row['base'])} points of macro accuracy@1; the "
+        f"least on {worst}: {_points(gains[worst])}."
+    )
+    for row in document["sets"]:
+        found = row.get("other_languages")
+        if found:
+            sentence += (
+                f" Of the {found['requests']} test requests of {row['set']} in other languages, "
+                f"{_percent(found['base'])} % reach the right agent with all-MiniLM-L6-v2, "
+                f"{_percent(found['left_out'])} % with the encoder that was trained without the "
+                f"set, {_percent(found['shipped'])} % with the shipped one."
+            )
+    return sentence
+
+
+def trained_on_table(document: Mapping[str, Any] | None) -> str:
+    """Make the table of what the shipped encoder was trained on."""
+    if document is None:
+        return "Not measured yet."
+    rows = document["trained_on"]
+    counts = ("agents", "requests", "lines", "none", "dropped")
+    body = [[row["source"], row["licence"], *(f"{row[name]:,}" for name in counts)] for row in rows]
+    body.append(["all", "", *(f"{sum(row[name] for row in rows):,}" for name in counts)])
+    heads = ["source", "licence", "agents", "requests", "lines of agents", "no agent fits"]
+    return _table([*heads, "dropped, like a test request"], body)
+
+
+def intents_table(document: Mapping[str, Any] | None) -> str:
+    """Make the table of what is left of plain similarity."""
+    if document is None:
+        return "Not measured yet."
+    body = [
+        [
+            row["set"],
+            f"{row['requests']:,}",
+            *(
+                _percent(row[kind][measure])
+                for measure in ("by_name", "nearest_is_of_same_intent")
+                for kind in ("base", "shipped")
+            ),
+        ]
+        for row in document["intents"]
+    ]
+    heads = [
+        "set",
+        "requests",
+        "intent by its name, all-MiniLM-L6-v2",
+        "shipped",
+        "nearest request has the same intent, all-MiniLM-L6-v2",
+        "shipped",
+    ]
+    return _table(heads, body)
 
 
 def calibration_table(document: Mapping[str, Any] | None) -> str:
