@@ -36,6 +36,9 @@ logger = logging.getLogger("agentmatch")
 CHUNK_TOKENS = 2048
 """Tokens run through the model at a time, texts of about one length together."""
 
+ROUNDED = 8
+"""Lengths and numbers of texts run at a time are multiples of this."""
+
 REPORT_EVERY = 50
 """Steps between two lines of progress."""
 
@@ -71,7 +74,7 @@ class TrainingSettings:
         seed: Of batches, styles and views.
     """
 
-    steps: int = 500
+    steps: int = 400
     batch_size: int = 64
     learning_rate: float = 1.5e-4
     warm_up: float = 0.1
@@ -82,7 +85,7 @@ class TrainingSettings:
     frozen_layers: int = 0
     averaged: float = 0.3
     original: float = 0.4
-    check_every: int = 250
+    check_every: int = 200
     seed: int = 0
 
 
@@ -114,6 +117,8 @@ def train_encoder(
     """
     import torch
 
+    # Numbers near 0 slow processors down by far, and more come up as a training goes on.
+    torch.set_flush_denormal(True)
     model = _load(folder, settings)
     bar = torch.nn.Parameter(torch.tensor(settings.bar, device=model.device))
     parameters = [*(p for p in model.parameters() if p.requires_grad), bar]
@@ -264,8 +269,14 @@ def _load(folder: Path, settings: TrainingSettings) -> SentenceTransformer:
     random.seed(settings.seed)
     # The fused attention of CPUs has a slow backward pass for texts as short as these.
     kwargs = {"attn_implementation": "eager"}
+    # Dropout of attention would take as long as all the rest of it.
+    config = {"attention_probs_dropout_prob": 0.0}
     model = SentenceTransformer(
-        str(folder), model_kwargs=kwargs, local_files_only=True, device=_device()
+        str(folder),
+        model_kwargs=kwargs,
+        config_kwargs=config,
+        local_files_only=True,
+        device=_device(),
     )
     model.max_seq_length = min(settings.max_tokens, model.max_seq_length or settings.max_tokens)
     bert: Any = model[0].auto_model
@@ -324,22 +335,30 @@ def _embed(model: SentenceTransformer, texts: Sequence[str]) -> torch.Tensor:
 
     tokenizer = model.tokenizer
     ids = tokenizer(list(texts), truncation=True, max_length=model.max_seq_length)["input_ids"]
-    order = sorted(range(len(texts)), key=lambda position: len(ids[position]))
+    order = sorted(range(len(texts)), key=lambda position: -len(ids[position]))
     parts, start = [], 0
     while start < len(order):
-        end = start + 1
-        # Texts of one length need no padding: half of the work otherwise.
-        while end < len(order) and len(ids[order[end]]) * (end + 1 - start) <= CHUNK_TOKENS:
-            end += 1
-        chunk = tokenizer.pad(
-            {"input_ids": [ids[position] for position in order[start:end]]}, return_tensors="pt"
+        # Texts of one length need little padding. Lengths and sizes are rounded, because
+        # the kernels of every new shape are compiled, which takes longer than running them.
+        length = min(_rounded(len(ids[order[start]])), model.max_seq_length)
+        chunk = order[start : start + max(ROUNDED, CHUNK_TOKENS // length // ROUNDED * ROUNDED)]
+        filled = chunk + [chunk[-1]] * (_rounded(len(chunk)) - len(chunk))
+        padded = tokenizer.pad(
+            {"input_ids": [ids[position] for position in filled]},
+            padding="max_length",
+            max_length=length,
+            return_tensors="pt",
         ).to(model.device)
         with torch.autocast(model.device.type, dtype=torch.bfloat16):
-            parts.append(model(dict(chunk))["sentence_embedding"].float())
-        start = end
+            parts.append(model(dict(padded))["sentence_embedding"].float()[: len(chunk)])
+        start += len(chunk)
     back = torch.empty(len(order), dtype=torch.long)
     back[torch.tensor(order)] = torch.arange(len(order))
     return normalize(torch.cat(parts)[back.to(parts[0].device)], dim=1)
+
+
+def _rounded(number: int) -> int:
+    return -(-number // ROUNDED) * ROUNDED
 
 
 def _encoding(model: SentenceTransformer) -> Callable[[Sequence[str]], NDArray[np.float32]]:
