@@ -135,6 +135,7 @@ def generate(folder: Path) -> dict[str, str]:
     blocks["transfer_verdict"] = transfer_sentence(transfer)
     blocks["trained_on"] = trained_on_table(transfer)
     blocks["intents"] = intents_table(transfer)
+    blocks["training"] = training_sentence(transfer)
     team = _read(folder / "team.json")
     blocks["team"] = team_table(team)
     blocks["team_verdict"] = team_sentence(team)
@@ -433,6 +434,18 @@ def trained_on_table(document: Mapping[str, Any] | None) -> str:
     body.append(["all", "", *(f"{sum(row[name] for row in rows):,}" for name in counts)])
     heads = ["source", "licence", "agents", "requests", "lines of agents", "no agent fits"]
     return _table([*heads, "dropped, like a test request"], body)
+
+
+def training_sentence(document: Mapping[str, Any] | None) -> str:
+    """Say how long each encoder was trained, and which weights were kept."""
+    if document is None:
+        return "Not measured yet."
+    parts = [
+        f"{name}: {report['steps']} steps of {report['batch_size']} pairs, kept after step "
+        f"{report['kept']}"
+        for name, report in document["trainings"].items()
+    ]
+    return f"Trainings: {'; '.join(parts)}."
 
 
 def intents_table(document: Mapping[str, Any] | None) -> str:

@@ -85,6 +85,11 @@ def run(arguments: argparse.Namespace) -> int:
                     if (family := family_of(name))
                 },
             },
+            "trainings": {
+                folder.name: _training(folder)
+                for folder in sorted((arguments.cache / ENCODERS).iterdir())
+                if (folder / "training.json").exists()
+            },
             "trained_on": describe(gather(arguments.data, arguments.catalogues)),
             "sets": rows,
             "macro": {
@@ -95,6 +100,11 @@ def run(arguments: argparse.Namespace) -> int:
         },
     )
     return 0
+
+
+def _training(folder: Path) -> dict[str, Any]:
+    report = json.loads((folder / "training.json").read_text(encoding="utf-8"))
+    return {**report["settings"], "kept": report["kept"], "checks": report["checks"]}
 
 
 def _measure_set(
