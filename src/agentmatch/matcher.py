@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +45,9 @@ if TYPE_CHECKING:
     from agentmatch.evaluation.request_sets import LabelledRequest
     from agentmatch.tuning.head import Observations, TunedHead
     from agentmatch.tuning.report import TuningReport
+
+Mode: TypeAlias = Literal["one", "team"]
+"""Whether a request is for one agent, or for one agent for each of its jobs."""
 
 RIVALS_LIMIT = 3
 """Agents that an explanation compares with."""
@@ -327,8 +330,45 @@ class AgentMatcher:
             build_index(agents, self.encoder, previous=self.index, progress=progress)
         )
 
-    def match(self, request: str, top_k: int = 5, *, min_confidence: float | None = None) -> Result:
-        """Rank the agents for one request.
+    @overload
+    def match(
+        self,
+        request: str,
+        top_k: int = 5,
+        *,
+        min_confidence: float | None = None,
+        mode: Literal["one"] = "one",
+    ) -> Result: ...
+
+    @overload
+    def match(
+        self,
+        request: str,
+        top_k: int = 5,
+        *,
+        min_confidence: None = None,
+        mode: Literal["team"],
+    ) -> Team: ...
+
+    @overload
+    def match(
+        self,
+        request: str,
+        top_k: int = 5,
+        *,
+        min_confidence: float | None = None,
+        mode: Mode,
+    ) -> Result | Team: ...
+
+    def match(
+        self,
+        request: str,
+        top_k: int = 5,
+        *,
+        min_confidence: float | None = None,
+        mode: Mode = "one",
+    ) -> Result | Team:
+        """Rank the agents for one request, or propose a team for it.
 
         Args:
             request: Free text.
@@ -336,34 +376,83 @@ class AgentMatcher:
             min_confidence: Accept only agents of at least this confidence, 0 to 1; 0
                 accepts all. Where it is left out, all are accepted unless it is likely
                 that no agent fits (`Calibration.max_none`).
+            mode: "one" ranks the agents, of which one shall do the request; "team"
+                answers as `match_team` does.
 
         Returns:
             The best agents, each with the passages that earned its place. Those that
-            are not accepted stand in `near_misses`.
+            are not accepted stand in `near_misses`. In the mode "team", a `Team`.
 
         Raises:
-            InvalidRequestError: The request is empty, `top_k` is less than 1, or
-                `min_confidence` is not between 0 and 1.
+            InvalidRequestError: The request is empty, `top_k` is less than 1,
+                `min_confidence` is not between 0 and 1, or stands beside the mode
+                "team", or there is no such mode.
         """
-        return self.match_many([request], top_k, min_confidence=min_confidence)[0]
+        return self.match_many([request], top_k, min_confidence=min_confidence, mode=mode)[0]
+
+    @overload
+    def match_many(
+        self,
+        requests: Sequence[str],
+        top_k: int = 5,
+        *,
+        min_confidence: float | None = None,
+        mode: Literal["one"] = "one",
+    ) -> list[Result]: ...
+
+    @overload
+    def match_many(
+        self,
+        requests: Sequence[str],
+        top_k: int = 5,
+        *,
+        min_confidence: None = None,
+        mode: Literal["team"],
+    ) -> list[Team]: ...
+
+    @overload
+    def match_many(
+        self,
+        requests: Sequence[str],
+        top_k: int = 5,
+        *,
+        min_confidence: float | None = None,
+        mode: Mode,
+    ) -> list[Result] | list[Team]: ...
 
     def match_many(
-        self, requests: Sequence[str], top_k: int = 5, *, min_confidence: float | None = None
-    ) -> list[Result]:
-        """Rank the agents for many requests, encoded together.
+        self,
+        requests: Sequence[str],
+        top_k: int = 5,
+        *,
+        min_confidence: float | None = None,
+        mode: Mode = "one",
+    ) -> list[Result] | list[Team]:
+        """Rank the agents for many requests, encoded together, or propose teams.
 
         Args:
             requests: Free texts.
             top_k: How many agents to return for each.
             min_confidence: As in `match`.
+            mode: "one" or "team", as in `match`.
 
         Returns:
-            One result a request, in order.
+            One result a request, in order; in the mode "team" one team a request.
 
         Raises:
-            InvalidRequestError: A request is empty, `top_k` is less than 1, or
-                `min_confidence` is not between 0 and 1.
+            InvalidRequestError: A request is empty, `top_k` is less than 1,
+                `min_confidence` is not between 0 and 1, or stands beside the mode
+                "team", or there is no such mode.
         """
+        if mode not in get_args(Mode):
+            raise InvalidRequestError(
+                f'mode must be "one", which ranks agents, or "team", which proposes one for each '
+                f"job of a request, not {mode!r}"
+            )
+        if mode == "team":
+            if min_confidence is not None:
+                raise InvalidRequestError("min_confidence is no bar for teams; leave it out")
+            return self.match_teams(requests, top_k)
         _check_arguments(requests, top_k)
         if min_confidence is not None and not 0 <= min_confidence <= 1:
             raise InvalidRequestError(f"min_confidence must be 0 to 1, not {min_confidence!r}")
