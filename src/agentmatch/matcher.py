@@ -269,6 +269,29 @@ class AgentMatcher:
         """
         return self.agents[self._position(name)]
 
+    def with_encoder(self, encoder: Encoder, *, progress: Progress | None = None) -> AgentMatcher:
+        """Make a matcher over the same agents that uses another encoder, without a head.
+
+        Args:
+            encoder: The encoder; all agents are encoded with it.
+            progress: Called with the texts encoded so far and their number.
+
+        Returns:
+            The new matcher; this one stays as it is.
+        """
+        return (
+            type(self)
+            .__new__(type(self))
+            ._setup(
+                build_index(self.agents, encoder, progress=progress),
+                encoder,
+                self.weights,
+                self._source,
+                self._problems,
+                calibration=self.calibration,
+            )
+        )
+
     def add(self, agents: Iterable[Agent], *, progress: Progress | None = None) -> None:
         """Add agents; one of a name that exists already replaces it.
 
