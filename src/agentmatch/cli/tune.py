@@ -64,8 +64,8 @@ TRAIN_SPLIT = "train"
 @click.option(
     "--encoder",
     metavar="FOLDER",
-    help="First fine-tune the embedding model itself on these requests, which takes minutes or, "
-    "of thousands, hours without a GPU. Where it is better than before it is kept in FOLDER, which "
+    help="First fine-tune the embedding model itself on these requests, which may take hours "
+    "without a GPU. Where it is better than before it is kept in FOLDER, which "
     "must be new, and the index is built with it.",
 )
 @click.option(

@@ -90,7 +90,7 @@ def fine_tune(
 ) -> tuple[AgentMatcher, FineTuningReport]:
     """Fine-tune a matcher's encoder on labelled requests, and keep it if it is better.
 
-    Takes minutes on a CPU and uses a GPU where torch finds one. For a head on top, give
+    Takes up to hours on a CPU and uses a GPU where torch finds one. For a head on top, give
     `AgentMatcher.tune` the same requests and `dev`: those that the encoder has learned
     from say too much good of a head.
 
