@@ -8,7 +8,6 @@ kind (clinc150, banking77, healthcare_routing) are not used at all.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections import defaultdict
@@ -18,8 +17,8 @@ from pathlib import Path
 
 from agentmatch import Agent, LabelledRequest, load_catalogue, read_requests
 from agentmatch.catalogue import unique_agents
-from agentmatch.passages import is_negative
-from agentmatch.training.views import TrainingPair, TrainingSet
+from agentmatch.training.pairs import capped, line_pairs, request_pairs, text_hash
+from agentmatch.training.views import TrainingSet
 from benchmarks.sets import BenchmarkSet, find_sets
 
 WRITTEN = Path(__file__).with_name("encoder_data")
@@ -64,12 +63,6 @@ UNLIKE_NONE = ("company", "languages", "servers")
 
 FOREIGN_REQUESTS = 600
 """Requests of the other kind that a catalogue gets as requests that no agent fits."""
-
-PAIRS_PER_AGENT = 40
-"""Requests of one agent that are used at most."""
-
-LINE_WORDS = 4
-"""A line of an agent with fewer words says too little to stand for a request."""
 
 SHARED_RUN = 8
 """A training text that shares so many words in a row with a test request is dropped."""
@@ -175,17 +168,13 @@ def _with_foreign(source: Source, sources: Sequence[Source]) -> Source:
         for pair in each.training.pairs
         if not pair.is_line
     ]
-    chosen = sorted(texts, key=lambda text: _hash(f"{name} {text}"))[:FOREIGN_REQUESTS]
+    chosen = sorted(texts, key=lambda text: text_hash(f"{name} {text}"))[:FOREIGN_REQUESTS]
     training = source.training
     return replace(source, training=replace(training, none=(*training.none, *chosen)))
 
 
 def _written_name(folder: str) -> str:
     return f"written {folder}"
-
-
-def _hash(text: str) -> bytes:
-    return hashlib.sha256(text.encode()).digest()
 
 
 def training_requests(benchmark: BenchmarkSet) -> tuple[LabelledRequest, ...]:
@@ -207,7 +196,7 @@ def untrained_requests(benchmark: BenchmarkSet) -> tuple[LabelledRequest, ...]:
 
 
 def _is_even(identifier: str) -> bool:
-    return _hash(identifier)[0] % 2 == 0
+    return text_hash(identifier)[0] % 2 == 0
 
 
 def _written(folder: Path) -> tuple[tuple[Agent, ...], tuple[LabelledRequest, ...]]:
@@ -239,37 +228,17 @@ def _source(
     guard: TestGuard,
 ) -> Source:
     """Make pairs of requests, and of those lines of the agents that read like requests."""
-    positions = {agent.name: position for position, agent in enumerate(agents)}
-    asked = [
-        TrainingPair(request.text, tuple(positions[agent] for agent in request.agents))
-        for request in requests
-        if request.agents
-    ]
-    lines = [
-        TrainingPair(line.strip(), (position,), is_line=True)
-        for position, agent in enumerate(agents)
-        for line in dict.fromkeys((*agent.example_tasks, *agent.when_to_use))
-        if len(line.split()) >= LINE_WORDS and not is_negative(line.strip())
-    ]
+    asked, lines = request_pairs(agents, requests), line_pairs(agents)
     clean = [pair for pair in asked if pair.text not in guard]
     clean_lines = [pair for pair in lines if pair.text not in guard]
-    kept = _capped(clean)
+    kept = capped(clean)
     none = tuple(
         request.text for request in requests if not request.agents and request.text not in guard
     )
     return Source(
-        TrainingSet(name, tuple(agents), (*kept, *_capped(clean_lines)), none),
+        TrainingSet(name, tuple(agents), (*kept, *capped(clean_lines)), none),
         licence,
         len(kept),
         len(none),
         len(asked) + len(lines) - len(clean) - len(clean_lines),
     )
-
-
-def _capped(pairs: Iterable[TrainingPair]) -> list[TrainingPair]:
-    """Keep so many pairs of each agent; which ones is decided by a hash of their text."""
-    by_agent: dict[int, list[TrainingPair]] = defaultdict(list)
-    for pair in sorted(pairs, key=lambda pair: _hash(pair.text)):
-        if len(by_agent[pair.agents[0]]) < PAIRS_PER_AGENT:
-            by_agent[pair.agents[0]].append(pair)
-    return [pair for _, group in sorted(by_agent.items()) for pair in group]

@@ -111,6 +111,18 @@ def test_a_warm_match_loads_only_what_it_needs(tmp_path: Path) -> None:
     assert third_party(script, *command) <= MATCH_MAY_LOAD
 
 
+def test_a_matcher_waits_with_teams_and_tuned_heads() -> None:
+    # A plain answer needs neither, and their modules take a while to load.
+    done = subprocess.run(
+        [sys.executable, "-c", "import agentmatch.matcher, sys; print(*sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    late = ("agentmatch.splitting", "agentmatch.team", "agentmatch.tuning", "agentmatch.training")
+    assert not [name for name in done.stdout.split() if name.startswith(late)]
+
+
 def test_help_lists_every_command() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "agentmatch", "-h"], capture_output=True, text=True, check=True

@@ -188,6 +188,24 @@ def test_top_k_of_a_team(matcher: AgentMatcher) -> None:
         matcher.match_teams("Cut the hedge")
 
 
+def test_match_in_the_mode_team_is_match_team(matcher: AgentMatcher) -> None:
+    assert matcher.match(REQUESTS[0], mode="team") == matcher.match_team(REQUESTS[0])
+    assert matcher.match(REQUESTS[2], 2, mode="team") == matcher.match_team(REQUESTS[2], 2)
+    assert matcher.match_many(REQUESTS, mode="team") == matcher.match_teams(REQUESTS)
+    assert matcher.match(REQUESTS[0], mode="one") == matcher.match(REQUESTS[0])
+    assert matcher.match_many(REQUESTS, mode="one") == matcher.match_many(REQUESTS)
+
+
+def test_wrong_modes_are_refused(matcher: AgentMatcher) -> None:
+    for mode in ("teams", "", None, ["team"]):
+        with pytest.raises(InvalidRequestError, match=r'"one".*"team"'):
+            matcher.match(REQUESTS[0], mode=mode)  # type: ignore[call-overload]
+        with pytest.raises(InvalidRequestError, match=r'"one".*"team"'):
+            matcher.match_many(REQUESTS, mode=mode)  # type: ignore[call-overload]
+    with pytest.raises(InvalidRequestError, match="min_confidence"):
+        matcher.match(REQUESTS[0], min_confidence=0.5, mode="team")  # type: ignore[call-overload]
+
+
 def test_parts_that_no_agent_fits_are_left_uncovered() -> None:
     values = scores((0.6, 0.1), (0.1, 0.1), (0.35, 0.2))
     # The second is refused and far from all; the third is refused but the context helps.

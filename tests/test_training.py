@@ -24,6 +24,8 @@ from agentmatch.training.views import (
 from conftest import HashingEncoder
 from tiny_models import make_tiny_model
 
+pytestmark = pytest.mark.usefixtures("one_torch_thread")
+
 AGENTS = tuple(
     Agent(
         name=f"agent-{trade}",

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from agentmatch.feedback import feedback_file, record_feedback
     from agentmatch.matcher import AgentMatcher
     from agentmatch.parsing import parse_agent
+    from agentmatch.training.fine_tuning import FineTuningReport, fine_tune
     from agentmatch.tuning.head import TunedHead
     from agentmatch.tuning.report import DoubtfulLabel, Quality, TuningReport
     from agentmatch.types import (
@@ -79,6 +80,7 @@ __all__ = [
     "Encoder",
     "Evidence",
     "Explanation",
+    "FineTuningReport",
     "IndexCorruptError",
     "IndexFolderError",
     "IndexFormatError",
@@ -116,6 +118,7 @@ __all__ = [
     "compare",
     "evaluate",
     "feedback_file",
+    "fine_tune",
     "leave_one_out",
     "load_catalogue",
     "load_encoder",
@@ -128,6 +131,7 @@ _MODULES = {
     "AgentMatcher": "matcher",
     "DoubtfulLabel": "tuning.report",
     "Encoder": "encoders",
+    "FineTuningReport": "training.fine_tuning",
     "LabelledRequest": "evaluation.request_sets",
     "Quality": "tuning.report",
     "Run": "evaluation.runs",
@@ -138,6 +142,7 @@ _MODULES = {
     "compare": "evaluation.comparison",
     "evaluate": "evaluation.evaluate",
     "feedback_file": "feedback",
+    "fine_tune": "training.fine_tuning",
     "leave_one_out": "evaluation.leave_one_out",
     "load_catalogue": "catalogue",
     "load_encoder": "encoders",

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from agentmatch.cache import load_cached_index
-from agentmatch.calibration import DEFAULT_CALIBRATION, Calibration, Probabilities
-from agentmatch.candidates import candidate_signals
+from agentmatch.calibration import DEFAULT_CALIBRATION, Calibration
 from agentmatch.catalogue import load_catalogue, unique_agents
 from agentmatch.encoders import Encoder, load_encoder
 from agentmatch.errors import (
@@ -23,61 +21,36 @@ from agentmatch.errors import (
     InvalidRequestError,
     UnknownAgentError,
 )
-from agentmatch.features import Features, concatenate, features_of
-from agentmatch.index import ENCODE_BLOCK, AgentIndex, Progress, build_index
-from agentmatch.mentions import NameMentions, no_such_name
-from agentmatch.ranking import (
-    NAME_MENTION_BONUS,
-    WEIGHTS,
-    Scores,
-    dense_signals,
-    fuse,
-    lexical_signal,
-    order,
-    signal_shares,
-)
-from agentmatch.requests import PreparedRequest, prepare_request
+from agentmatch.features import Features, concatenate
+from agentmatch.index import AgentIndex, Progress, build_index
+from agentmatch.mentions import no_such_name
+from agentmatch.ranking import WEIGHTS, Scores, order
+from agentmatch.requests import prepare_request
+from agentmatch.scoring import CONFIDENCE_DECIMALS, REQUEST_BLOCK, Scorer
 from agentmatch.snapshot import is_unchanged, take_snapshot
 from agentmatch.store import lock, read_index, write_index
-from agentmatch.tokens import tokenize
 from agentmatch.types import (
     Agent,
     CatalogueState,
-    Evidence,
     Explanation,
     Match,
     Problem,
-    RequestPart,
     Result,
     Rival,
     Signal,
     Team,
-    TeamMember,
 )
 
 if TYPE_CHECKING:
     from agentmatch.evaluation.request_sets import LabelledRequest
-    from agentmatch.tuning.head import Evidence as TuningEvidence
-    from agentmatch.tuning.head import Judgement, Observations, TunedHead
+    from agentmatch.tuning.head import Observations, TunedHead
     from agentmatch.tuning.report import TuningReport
 
-logger = logging.getLogger("agentmatch")
-
-EVIDENCE_LIMIT = 3
-"""Passages shown for each match."""
+Mode: TypeAlias = Literal["one", "team"]
+"""Whether a request is for one agent, or for one agent for each of its jobs."""
 
 RIVALS_LIMIT = 3
 """Agents that an explanation compares with."""
-
-CONFIDENCE_DECIMALS = 4
-"""Decimals of a probability. Scores vary in the seventh with the batch a request was
-encoded in, and a probability by some ten times that."""
-
-REQUEST_BLOCK = 64
-"""Requests scored at a time at most."""
-
-SCORES_PER_BLOCK = 1 << 23
-"""Similarities computed at a time, which bounds the memory that they take (32 MiB)."""
 
 
 class AgentMatcher:
@@ -128,20 +101,15 @@ class AgentMatcher:
         calibration: Calibration = DEFAULT_CALIBRATION,
         head: TunedHead | None = None,
     ) -> AgentMatcher:
-        self._encoder = encoder
-        self._head = head
-        self._weights = dict(weights)
-        self._calibration = calibration
+        self._scorer = Scorer(index, encoder, weights, calibration, head)
         self._source = source
         self._problems = problems
         self._cached = cached
-        self._replace_index(index)
         return self
 
     def _replace_index(self, index: AgentIndex) -> None:
-        self._index = index
-        self._names = index.names
-        self._mentions = NameMentions(self._names)
+        old = self._scorer
+        self._scorer = Scorer(index, old.encoder, old.weights, old.calibration, old.head)
 
     @classmethod
     def from_directory(
@@ -235,45 +203,42 @@ class AgentMatcher:
         with lock(folder):
             write_index(
                 folder,
-                self._index,
+                self._scorer.index,
                 catalogue=self._source,
                 problems=self._problems,
-                head=self._head,
+                head=self._scorer.head,
             )
 
     @property
     def agents(self) -> Sequence[Agent]:
         """Return the agents, sorted by name."""
         # Those of a stored index are read when they are asked for.
-        return self._index.agents
+        return self._scorer.index.agents
 
     @property
     def encoder(self) -> Encoder:
         """Return the encoder."""
-        return self._encoder
+        return self._scorer.encoder
 
     @property
     def weights(self) -> Mapping[str, float]:
         """Return the weight of each signal."""
-        return self._weights
+        return self._scorer.weights
 
     @property
     def calibration(self) -> Calibration:
         """Return what turns scores into probabilities."""
-        return self._calibration
+        return self._scorer.calibration
 
     @property
     def head(self) -> TunedHead | None:
         """Return what was learned from labelled requests, or None."""
-        return self._head
+        return self._scorer.head
 
     @property
     def max_none(self) -> float:
         """Return the probability of "no agent fits" above which a request is refused."""
-        if self._head is not None:
-            return self._head.decision.max_none
-        fitted_on = self._calibration.encoder_fingerprint
-        return self._calibration.max_none if fitted_on in ("", self._encoder.fingerprint) else 1.0
+        return self._scorer.max_none
 
     @property
     def catalogue_path(self) -> Path | None:
@@ -283,7 +248,7 @@ class AgentMatcher:
     @property
     def index(self) -> AgentIndex:
         """Return the index that requests are matched against."""
-        return self._index
+        return self._scorer.index
 
     @property
     def problems(self) -> tuple[Problem, ...]:
@@ -291,7 +256,7 @@ class AgentMatcher:
         return self._problems
 
     def __len__(self) -> int:
-        return len(self._names)
+        return len(self._scorer.names)
 
     def agent(self, name: str) -> Agent:
         """Return the agent of a name.
@@ -302,7 +267,30 @@ class AgentMatcher:
         Raises:
             UnknownAgentError: There is none; the message lists the nearest names.
         """
-        return self._index.agents[self._position(name)]
+        return self.agents[self._position(name)]
+
+    def with_encoder(self, encoder: Encoder, *, progress: Progress | None = None) -> AgentMatcher:
+        """Make a matcher over the same agents that uses another encoder, without a head.
+
+        Args:
+            encoder: The encoder; all agents are encoded with it.
+            progress: Called with the texts encoded so far and their number.
+
+        Returns:
+            The new matcher; this one stays as it is.
+        """
+        return (
+            type(self)
+            .__new__(type(self))
+            ._setup(
+                build_index(self.agents, encoder, progress=progress),
+                encoder,
+                self.weights,
+                self._source,
+                self._problems,
+                calibration=self.calibration,
+            )
+        )
 
     def add(self, agents: Iterable[Agent], *, progress: Progress | None = None) -> None:
         """Add agents; one of a name that exists already replaces it.
@@ -311,7 +299,7 @@ class AgentMatcher:
             agents: The agents; only these are encoded.
             progress: Called with the texts encoded so far and their number.
         """
-        updated = {agent.name: agent for agent in self._index.agents}
+        updated = {agent.name: agent for agent in self.agents}
         updated.update((agent.name, agent) for agent in agents)
         self._rebuild(updated.values(), progress)
         self._source = None
@@ -327,7 +315,7 @@ class AgentMatcher:
             NoAgentsError: None would be left.
         """
         gone = {self._position(name) for name in names}
-        left = [agent for position, agent in enumerate(self._index.agents) if position not in gone]
+        left = [agent for position, agent in enumerate(self.agents) if position not in gone]
         self._rebuild(left, None)
         self._source = None
 
@@ -349,7 +337,7 @@ class AgentMatcher:
             )
         path = self._source.path
         if self._cached:
-            stored = load_cached_index(path, self._encoder, previous=self._index, progress=progress)
+            stored = load_cached_index(path, self.encoder, previous=self.index, progress=progress)
             self._replace_index(stored.index)
             self._source, self._problems = stored.state, stored.problems
             return stored.index.encoded
@@ -358,15 +346,52 @@ class AgentMatcher:
         self._rebuild(unique_agents(catalogue.agents), progress)
         self._source = state
         self._problems = catalogue.problems
-        return self._index.encoded
+        return self.index.encoded
 
     def _rebuild(self, agents: Iterable[Agent], progress: Progress | None) -> None:
         self._replace_index(
-            build_index(agents, self._encoder, previous=self._index, progress=progress)
+            build_index(agents, self.encoder, previous=self.index, progress=progress)
         )
 
-    def match(self, request: str, top_k: int = 5, *, min_confidence: float | None = None) -> Result:
-        """Rank the agents for one request.
+    @overload
+    def match(
+        self,
+        request: str,
+        top_k: int = 5,
+        *,
+        min_confidence: float | None = None,
+        mode: Literal["one"] = "one",
+    ) -> Result: ...
+
+    @overload
+    def match(
+        self,
+        request: str,
+        top_k: int = 5,
+        *,
+        min_confidence: None = None,
+        mode: Literal["team"],
+    ) -> Team: ...
+
+    @overload
+    def match(
+        self,
+        request: str,
+        top_k: int = 5,
+        *,
+        min_confidence: float | None = None,
+        mode: Mode,
+    ) -> Result | Team: ...
+
+    def match(
+        self,
+        request: str,
+        top_k: int = 5,
+        *,
+        min_confidence: float | None = None,
+        mode: Mode = "one",
+    ) -> Result | Team:
+        """Rank the agents for one request, or propose a team for it.
 
         Args:
             request: Free text.
@@ -374,49 +399,99 @@ class AgentMatcher:
             min_confidence: Accept only agents of at least this confidence, 0 to 1; 0
                 accepts all. Where it is left out, all are accepted unless it is likely
                 that no agent fits (`Calibration.max_none`).
+            mode: "one" ranks the agents, of which one shall do the request; "team"
+                answers as `match_team` does.
 
         Returns:
             The best agents, each with the passages that earned its place. Those that
-            are not accepted stand in `near_misses`.
+            are not accepted stand in `near_misses`. In the mode "team", a `Team`.
 
         Raises:
-            InvalidRequestError: The request is empty, `top_k` is less than 1, or
-                `min_confidence` is not between 0 and 1.
+            InvalidRequestError: The request is empty, `top_k` is less than 1,
+                `min_confidence` is not between 0 and 1, or stands beside the mode
+                "team", or there is no such mode.
         """
-        return self.match_many([request], top_k, min_confidence=min_confidence)[0]
+        return self.match_many([request], top_k, min_confidence=min_confidence, mode=mode)[0]
+
+    @overload
+    def match_many(
+        self,
+        requests: Sequence[str],
+        top_k: int = 5,
+        *,
+        min_confidence: float | None = None,
+        mode: Literal["one"] = "one",
+    ) -> list[Result]: ...
+
+    @overload
+    def match_many(
+        self,
+        requests: Sequence[str],
+        top_k: int = 5,
+        *,
+        min_confidence: None = None,
+        mode: Literal["team"],
+    ) -> list[Team]: ...
+
+    @overload
+    def match_many(
+        self,
+        requests: Sequence[str],
+        top_k: int = 5,
+        *,
+        min_confidence: float | None = None,
+        mode: Mode,
+    ) -> list[Result] | list[Team]: ...
 
     def match_many(
-        self, requests: Sequence[str], top_k: int = 5, *, min_confidence: float | None = None
-    ) -> list[Result]:
-        """Rank the agents for many requests, encoded together.
+        self,
+        requests: Sequence[str],
+        top_k: int = 5,
+        *,
+        min_confidence: float | None = None,
+        mode: Mode = "one",
+    ) -> list[Result] | list[Team]:
+        """Rank the agents for many requests, encoded together, or propose teams.
 
         Args:
             requests: Free texts.
             top_k: How many agents to return for each.
             min_confidence: As in `match`.
+            mode: "one" or "team", as in `match`.
 
         Returns:
-            One result a request, in order.
+            One result a request, in order; in the mode "team" one team a request.
 
         Raises:
-            InvalidRequestError: A request is empty, `top_k` is less than 1, or
-                `min_confidence` is not between 0 and 1.
+            InvalidRequestError: A request is empty, `top_k` is less than 1,
+                `min_confidence` is not between 0 and 1, or stands beside the mode
+                "team", or there is no such mode.
         """
+        if mode not in get_args(Mode):
+            raise InvalidRequestError(
+                f'mode must be "one", which ranks agents, or "team", which proposes one for each '
+                f"job of a request, not {mode!r}"
+            )
+        if mode == "team":
+            if min_confidence is not None:
+                raise InvalidRequestError("min_confidence is no bar for teams; leave it out")
+            return self.match_teams(requests, top_k)
         _check_arguments(requests, top_k)
         if min_confidence is not None and not 0 <= min_confidence <= 1:
             raise InvalidRequestError(f"min_confidence must be 0 to 1, not {min_confidence!r}")
+        scorer = self._scorer
         prepared = [prepare_request(request) for request in requests]
-        vectors = self._encode_requests(prepared)
+        vectors = scorer.encode(prepared)
         results = []
-        for block in self._blocks(len(prepared)):
-            similarities, signals = self._signals(prepared[block], vectors[block])
-            scores, confidences, none = self._judge(prepared[block], vectors[block], signals)
+        for block in scorer.blocks(len(prepared)):
+            similarities, signals = scorer.signals(prepared[block], vectors[block])
+            scores, confidences, none = scorer.judge(prepared[block], vectors[block], signals)
             for row, (request, reading) in enumerate(
                 zip(requests[block], prepared[block], strict=True)
             ):
                 ranking = tuple(
-                    self._match(rank, position, scores[row], similarities[row], confidences[row])
-                    for rank, position in enumerate(order(scores[row], self._names, top_k), 1)
+                    scorer.match(rank, position, scores[row], similarities[row], confidences[row])
+                    for rank, position in enumerate(order(scores[row], scorer.names, top_k), 1)
                 )
                 accepted = self._accepted(ranking, float(none[row]), min_confidence)
                 results.append(
@@ -433,12 +508,8 @@ class AgentMatcher:
     def _accepted(self, ranking: Sequence[Match], none: float, min_confidence: float | None) -> int:
         """Return how many agents of a ranking are accepted."""
         if min_confidence is None:
-            return 0 if self._refuses(none) else len(ranking)
+            return 0 if self._scorer.refuses(none) else len(ranking)
         return sum(match.confidence >= min_confidence for match in ranking)
-
-    def _refuses(self, none: float) -> bool:
-        """Tell whether by default the answer is that no agent fits."""
-        return none > self.max_none
 
     def features(self, requests: Sequence[str]) -> Features:
         """Compute the features that confidences are made of, for study and fitting.
@@ -453,25 +524,14 @@ class AgentMatcher:
             InvalidRequestError: A request is empty.
         """
         prepared = [prepare_request(request) for request in requests]
-        vectors = self._encode_requests(prepared)
+        vectors = self._scorer.encode(prepared)
         parts = []
         for start in range(0, len(prepared), REQUEST_BLOCK):
             block = slice(start, start + REQUEST_BLOCK)
-            _, signals = self._signals(prepared[block], vectors[block])
-            scores = self._scores(prepared[block], signals)
-            parts.append(self._features(prepared[block], scores, signals))
+            _, signals = self._scorer.signals(prepared[block], vectors[block])
+            scores = self._scorer.zero_shot(prepared[block], signals)
+            parts.append(self._scorer.features(prepared[block], scores, signals))
         return concatenate(parts)
-
-    def _features(
-        self,
-        prepared: Sequence[PreparedRequest],
-        scores: Scores,
-        signals: Mapping[str, Scores],
-    ) -> Features:
-        texts = [item.text for item in prepared]
-        bm25 = self._index.lexical_whole_text.scores(texts)
-        terms = [len(set(tokenize(text))) for text in texts]
-        return features_of(texts, scores, signals, bm25, terms)
 
     def tune(
         self,
@@ -509,7 +569,7 @@ class AgentMatcher:
         from agentmatch.tuning.learning import learn
 
         head, report = learn(self, requests, dev, seed, progress)
-        self._head = head
+        self._scorer.head = head
         return report
 
     def observe(self, requests: Sequence[str], *, progress: Progress | None = None) -> Observations:
@@ -525,32 +585,9 @@ class AgentMatcher:
         Raises:
             InvalidRequestError: A request is empty, or there is none.
         """
-        from agentmatch.tuning.head import Observations
+        from agentmatch.tuning.observing import observe
 
-        if not requests:
-            raise InvalidRequestError("there is no request to observe")
-        prepared = [prepare_request(request) for request in requests]
-        parts = []
-        for start in range(0, len(prepared), ENCODE_BLOCK):
-            if progress is not None:
-                progress(start, len(prepared))
-            block = prepared[start : start + ENCODE_BLOCK]
-            vectors = self._encode_requests(block)
-            signals = self._signals(block, vectors)[1]
-            fused = fuse(signals, self._weights)
-            parts.append((vectors, fused, *self._judge(block, vectors, signals)))
-        if progress is not None:
-            progress(len(prepared), len(prepared))
-        vectors, fused, scores, confidences, none = map(np.concatenate, zip(*parts, strict=True))
-        return Observations(
-            texts=tuple(item.text for item in prepared),
-            vectors=vectors,
-            fused=fused,
-            named=self._named(prepared),
-            scores=scores,
-            confidences=confidences,
-            none=none,
-        )
+        return observe(self._scorer, requests, progress)
 
     def use_head(self, head: TunedHead | None) -> None:
         """Match with a head that another matcher learned, or without any.
@@ -561,9 +598,9 @@ class AgentMatcher:
         Raises:
             InvalidRequestError: It was learned with another encoder.
         """
-        if head is not None and head.encoder_fingerprint != self._encoder.fingerprint:
+        if head is not None and head.encoder_fingerprint != self.encoder.fingerprint:
             raise InvalidRequestError("the head was learned with another encoder; tune again")
-        self._head = head
+        self._scorer.head = head
 
     def match_team(self, request: str, top_k: int = 5) -> Team:
         """Propose the agents that together do a request of several jobs.
@@ -598,67 +635,11 @@ class AgentMatcher:
         Raises:
             InvalidRequestError: A request is empty, or `top_k` is less than 1.
         """
-        # Its patterns take as long to compile as a bare Python takes to start.
-        from agentmatch.splitting import split_request
-
         _check_arguments(requests, top_k)
-        wholes = [prepare_request(request) for request in requests]
-        parts = [split_request(request) for request in requests]
-        # The whole request leads its parts; a request of one part is encoded once.
-        prepared = [
-            [whole, *(prepare_request(part.text) for part in own if len(own) > 1)]
-            for whole, own in zip(wholes, parts, strict=True)
-        ]
-        vectors = self._encode_requests([item for group in prepared for item in group])
-        teams, start = [], 0
-        for request, group, own in zip(requests, prepared, parts, strict=True):
-            block = vectors[start : start + len(group)]
-            start += len(group)
-            teams.append(self._team(request, group, block, own, top_k))
-        return teams
+        # Patterns that split requests take as long to compile as a bare Python takes to start.
+        from agentmatch.team_matching import match_teams
 
-    def _team(
-        self,
-        request: str,
-        prepared: Sequence[PreparedRequest],
-        vectors: NDArray[np.float32],
-        parts: Sequence[RequestPart],
-        top_k: int,
-    ) -> Team:
-        """Choose a team: the whole request is the first of `prepared`, its parts follow."""
-        from agentmatch.team import choose_team, part_values, uncovered_parts
-
-        similarities, signals = self._signals(prepared, vectors)
-        scores, confidences, none = self._judge(prepared, vectors, signals)
-        refused = [self._refuses(float(value)) for value in none]
-        several = len(parts) > 1
-        # A request of one part is its own part.
-        rows = slice(1, None) if several else slice(0, 1)
-        similarities, confidences = similarities[rows], confidences[rows]
-        values = part_values(scores[0], scores[rows]) if several else scores
-        uncovered = uncovered_parts(values, refused[0], refused[rows])
-        members = []
-        for chosen in choose_team(scores[0], scores[rows], self._names, top_k):
-            covered = [place for place in chosen.parts if place not in uncovered]
-            if not covered:
-                continue
-            # Rank, score and confidence are those of the part where the agent is strongest.
-            strongest = covered[int(values[covered, chosen.agent].argmax())]
-            ranking = order(values[strongest], self._names, len(self._names))
-            match = self._match(
-                ranking.index(chosen.agent) + 1,
-                chosen.agent,
-                values[strongest],
-                similarities[covered].max(axis=0),
-                confidences[strongest],
-            )
-            members.append(TeamMember(match, tuple(parts[place] for place in covered)))
-        return Team(
-            request,
-            tuple(members),
-            prepared[0].warnings,
-            tuple(parts[place] for place in sorted(uncovered)),
-        )
+        return match_teams(self._scorer, requests, top_k)
 
     def signals(self, requests: Sequence[str]) -> dict[str, Scores]:
         """Compute every signal of every agent, for study and fitting.
@@ -672,10 +653,10 @@ class AgentMatcher:
             are no candidates are -1 (see `agentmatch.candidates`).
         """
         prepared = [prepare_request(request) for request in requests]
-        vectors = self._encode_requests(prepared)
+        vectors = self._scorer.encode(prepared)
         blocks = [
-            self._signals(prepared[block], vectors[block])[1]
-            for block in self._blocks(len(prepared))
+            self._scorer.signals(prepared[block], vectors[block])[1]
+            for block in self._scorer.blocks(len(prepared))
         ]
         return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
 
@@ -691,7 +672,7 @@ class AgentMatcher:
         Raises:
             InvalidRequestError: A request is empty.
         """
-        return self._encode_requests([prepare_request(request) for request in requests])
+        return self._scorer.encode([prepare_request(request) for request in requests])
 
     def score(self, requests: Sequence[str], signals: Mapping[str, Scores]) -> Scores:
         """Combine signals into zero-shot scores, names that are mentioned included.
@@ -708,7 +689,7 @@ class AgentMatcher:
         Raises:
             InvalidRequestError: A request is empty.
         """
-        return self._scores([prepare_request(request) for request in requests], signals)
+        return self._scorer.zero_shot([prepare_request(request) for request in requests], signals)
 
     def explain(self, request: str, agent: str) -> Explanation:
         """Say why an agent ranks where it does, and which agents stand next to it.
@@ -725,19 +706,20 @@ class AgentMatcher:
             InvalidRequestError: The request is empty.
         """
         position = self._position(agent)
+        scorer = self._scorer
         prepared = [prepare_request(request)]
-        vectors = self._encode_requests(prepared)
-        similarities, signals = self._signals(prepared, vectors, always=[position])
-        judged = self._judge(prepared, vectors, signals)
+        vectors = scorer.encode(prepared)
+        similarities, signals = scorer.signals(prepared, vectors, always=[position])
+        judged = scorer.judge(prepared, vectors, signals)
         scores, confidences, none = judged[0][0], judged[1][0], float(judged[2][0])
-        ranking = order(scores, self._names, len(self._names))
+        ranking = order(scores, scorer.names, len(scorer.names))
         rank = ranking.index(position) + 1
-        values, shares = self._explained(prepared, vectors, signals)
+        values, shares = scorer.shares(prepared, vectors, signals)
         neighbours = ranking[: min(rank - 1, RIVALS_LIMIT)] or ranking[rank : rank + 1]
         return Explanation(
             request=request,
-            match=self._match(rank, position, scores, similarities[0], confidences),
-            agents=len(self._names),
+            match=scorer.match(rank, position, scores, similarities[0], confidences),
+            agents=len(scorer.names),
             signals=tuple(
                 sorted(
                     (
@@ -752,10 +734,10 @@ class AgentMatcher:
                     key=lambda signal: (-signal.share, signal.name),
                 )
             ),
-            named=position in self._mentions.find(prepared[0].text),
+            named=position in scorer.mentions.find(prepared[0].text),
             rivals=tuple(
                 Rival(
-                    self._match(
+                    scorer.match(
                         ranking.index(other) + 1, other, scores, similarities[0], confidences
                     ),
                     {name: float(share[other] - share[position]) for name, share in shares.items()},
@@ -763,155 +745,14 @@ class AgentMatcher:
                 for other in neighbours
             ),
             confidence_none=round(none, CONFIDENCE_DECIMALS),
-            abstained=self._refuses(none),
-        )
-
-    def _blocks(self, requests: int) -> Iterator[slice]:
-        size = max(1, min(REQUEST_BLOCK, SCORES_PER_BLOCK // len(self._index.dense)))
-        return (slice(start, start + size) for start in range(0, requests, size))
-
-    def _encode_requests(self, prepared: Sequence[PreparedRequest]) -> NDArray[np.float32]:
-        """Encode requests; one of several parts by the mean of its parts' vectors."""
-        vectors = self._encode_parts([part for item in prepared for part in item.parts])
-        if len(vectors) == len(prepared):
-            return vectors
-        starts = np.cumsum([0, *(len(item.parts) for item in prepared[:-1])])
-        sums = np.add.reduceat(vectors, starts, axis=0)
-        norms = np.linalg.norm(sums, axis=1, keepdims=True)
-        return np.asarray(sums / np.maximum(norms, np.finfo(np.float32).tiny), dtype=np.float32)
-
-    def _encode_parts(self, parts: Sequence[str]) -> NDArray[np.float32]:
-        """Encode texts in batches of like length, which bounds the memory that they take."""
-        if len(parts) <= ENCODE_BLOCK:
-            return self._encoder.encode_queries(parts)
-        by_length = sorted(range(len(parts)), key=lambda number: len(parts[number]))
-        vectors = np.empty((len(parts), self._index.dense.dimension), dtype=np.float32)
-        for start in range(0, len(parts), ENCODE_BLOCK):
-            block = by_length[start : start + ENCODE_BLOCK]
-            vectors[block] = self._encoder.encode_queries([parts[number] for number in block])
-        return vectors
-
-    def _signals(
-        self,
-        prepared: Sequence[PreparedRequest],
-        vectors: NDArray[np.float32],
-        always: Sequence[int] = (),
-    ) -> tuple[Scores, dict[str, Scores]]:
-        index = self._index
-        texts = [item.text for item in prepared]
-        words = index.lexical_whole_text.scores(texts)
-        if index.approximate is None:
-            similarities = index.dense.similarities(vectors)
-            signals = dense_signals(similarities, index.layout)
-        else:
-            named = [[*self._mentions.find(text), *always] for text in texts]
-            similarities, signals = candidate_signals(index, vectors, words, named)
-        signals["lexical_whole_text"] = lexical_signal(words)
-        signals["lexical_description"] = lexical_signal(index.lexical_description.scores(texts))
-        return similarities, signals
-
-    def _scores(self, prepared: Sequence[PreparedRequest], signals: Mapping[str, Scores]) -> Scores:
-        scores = fuse(signals, self._weights)
-        for row, item in zip(scores, prepared, strict=True):
-            row[self._mentions.find(item.text)] += np.float32(NAME_MENTION_BONUS)
-        return scores
-
-    def _judge(
-        self,
-        prepared: Sequence[PreparedRequest],
-        vectors: NDArray[np.float32],
-        signals: Mapping[str, Scores],
-    ) -> tuple[Scores, Probabilities, Probabilities]:
-        """Return scores and confidences, [requests, agents], and that of no agent."""
-        if self._head is not None:
-            judged = self._head_judgement(prepared, vectors, signals)[1]
-            return judged.scores, judged.confidences, judged.none
-        scores = self._scores(prepared, signals)
-        features = self._features(prepared, scores, signals)
-        confidences = self._calibration.confidence(features)
-        return scores, confidences, self._calibration.confidence_none(features)
-
-    def _named(self, prepared: Sequence[PreparedRequest]) -> NDArray[np.bool_]:
-        named = np.zeros((len(prepared), len(self._names)), dtype=np.bool_)
-        for row, item in enumerate(prepared):
-            named[row, self._mentions.find(item.text)] = True
-        return named
-
-    def _head_judgement(
-        self,
-        prepared: Sequence[PreparedRequest],
-        vectors: NDArray[np.float32],
-        signals: Mapping[str, Scores],
-    ) -> tuple[TuningEvidence, Judgement]:
-        assert self._head is not None
-        evidence = self._head.evidence(
-            [item.text for item in prepared],
-            vectors,
-            fuse(signals, self._weights),
-            self._named(prepared),
-            self._names,
-        )
-        return evidence, self._head.decision.judge(evidence)
-
-    def _explained(
-        self,
-        prepared: Sequence[PreparedRequest],
-        vectors: NDArray[np.float32],
-        signals: Mapping[str, Scores],
-    ) -> tuple[dict[str, Scores], dict[str, Scores]]:
-        """Return each signal's value for one request's agents, and its share of the score."""
-        shares = {name: part[0] for name, part in signal_shares(signals, self._weights).items()}
-        values = {name: signals[name][0] for name in shares}
-        if self._head is None:
-            return values, shares
-        # The zero-shot signals keep their shares of a smaller whole.
-        evidence, judged = self._head_judgement(prepared, vectors, signals)
-        by_text = judged.shares["zero_shot"][0] + judged.shares["untried_zero_shot"][0]
-        fused = evidence.fused[0]
-        weight = np.divide(by_text, fused, out=np.zeros_like(fused), where=fused != 0)
-        shares = {name: share * weight for name, share in shares.items()}
-        values["labelled_requests"] = evidence.learned[0]
-        shares["labelled_requests"] = judged.shares["trained"][0]
-        if judged.shares["untried"].any():
-            values["without_examples"] = evidence.lack[0]
-            shares["without_examples"] = judged.shares["untried"][0]
-        return values, shares
-
-    def _match(
-        self,
-        rank: int,
-        position: int,
-        scores: Scores,
-        similarities: Scores,
-        confidences: Probabilities,
-    ) -> Match:
-        rows = self._index.rows(position)
-        # The name and the whole text lead an agent's passages and are no evidence.
-        candidates = rows[2:] or rows[:1]
-        best = [
-            candidates[place]
-            for place in order(similarities[candidates], candidates, EVIDENCE_LIMIT)
-        ]
-        return Match(
-            rank=rank,
-            agent=self._index.agents[position],
-            score=round(float(scores[position]), 6),
-            confidence=round(float(confidences[position]), CONFIDENCE_DECIMALS),
-            evidence=tuple(
-                Evidence(
-                    self._index.passages[row].section,
-                    self._index.passages[row].text,
-                    round(float(similarities[row]), 6),
-                )
-                for row in best
-            ),
+            abstained=scorer.refuses(none),
         )
 
     def _position(self, name: str) -> int:
-        position = bisect_left(self._names, name)
-        if position == len(self._names) or self._names[position] != name:
+        position = bisect_left(self._scorer.names, name)
+        if position == len(self._scorer.names) or self._scorer.names[position] != name:
             place = self._source.path if self._source is not None else "catalogue"
-            raise UnknownAgentError(place, no_such_name(name, self._names))
+            raise UnknownAgentError(place, no_such_name(name, self._scorer.names))
         return position
 
 

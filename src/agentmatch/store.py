@@ -273,7 +273,7 @@ def write_index(
         IndexFolderError: The folder holds other things and is not overwritten.
         OSError: The disk does not take it.
     """
-    _require_ours(folder)
+    require_index_folder(folder)
     folder.mkdir(parents=True, exist_ok=True)
     generation = folder / f"{_GENERATION}{os.urandom(6).hex()}"
     generation.mkdir()
@@ -353,8 +353,12 @@ def _write_manifest(folder: Path, manifest: Manifest) -> None:
     write_atomically(folder / MANIFEST, _checksummed(text[1:].encode()))
 
 
-def _require_ours(folder: Path) -> None:
-    """Refuse to write among files that are not an index of ours."""
+def require_index_folder(folder: Path) -> None:
+    """Refuse to write among files that are not an index of ours.
+
+    Raises:
+        IndexFolderError: The folder holds other things.
+    """
     if folder.exists() and not folder.is_dir():
         raise IndexFolderError(folder, "is a file; give a folder for the index")
     if not folder.is_dir() or (folder / MANIFEST).exists():

@@ -21,7 +21,11 @@ from agentmatch.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from agentmatch.evaluation.request_sets import LabelledRequest
+    from agentmatch.matcher import AgentMatcher
+    from agentmatch.training.fine_tuning import FineTuningReport
 
 TRAIN_SPLIT = "train"
 """The part of a file that is learned from where none is chosen and the file has it."""
@@ -57,7 +61,18 @@ TRAIN_SPLIT = "train"
 @click.option(
     "--output", "-o", required=True, metavar="INDEX", help="Folder for the index: new or an index."
 )
-@click.option("--force", is_flag=True, help="Save the result even where it is worse than before.")
+@click.option(
+    "--encoder",
+    metavar="FOLDER",
+    help="First fine-tune the embedding model itself on these requests, which may take hours "
+    "without a GPU. Where it is better than before it is kept in FOLDER, which "
+    "must be new, and the index is built with it.",
+)
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Save the index even where it is worse than before. An encoder must be better.",
+)
 @json_option
 @click.pass_context
 def tune(
@@ -68,21 +83,37 @@ def tune(
     split: str | None,
     dev_split: str | None,
     output: str,
+    encoder: str | None,
     force: bool,
     as_json: bool,
 ) -> None:
     """Learn from labelled requests which of them each agent takes, and save the index.
 
-    The embedding model stays as it is; a small head on top of it learns. Agents without
-    labelled requests, and those added later, are still judged by their text. Exits with 1
-    and saves nothing where requests that were not learned from are answered worse than
-    before.
+    The embedding model stays as it is, unless --encoder is given; a small head on top of
+    it learns. Agents without labelled requests, and those added later, are still judged by
+    their text. Exits with 1 and saves nothing where requests that were not learned from
+    are answered worse than before.
     """
     if split is not None and split == dev_split:
         raise click.UsageError("--split and --dev-split must differ")
+    if encoder is not None and Path(encoder).resolve() == Path(output).resolve():
+        raise click.UsageError("--encoder and --output must be two folders")
     show_notices()
     requests, dev = _read(files, split, dev_split)
     matcher = open_matcher(agents, model, None, context)
+    fine_tuning: FineTuningReport | None = None
+    if encoder is not None:
+        from agentmatch.store import require_index_folder
+
+        # Better said now than after minutes.
+        require_index_folder(Path(output))
+        if dev is None:
+            requests, dev = _hold_out(requests)
+        matcher, fine_tuning = _fine_tune(matcher, requests, dev, encoder)
+        if not fine_tuning.better:
+            if as_json:
+                print_json({"encoder": fine_tuning.to_json(), "saved": False, "index": output})
+            context.exit(1)
     if dev is not None:
         # The new head is then compared with the one that it would replace.
         keep_head(matcher, Path(output))
@@ -92,7 +123,8 @@ def tune(
     if saved:
         matcher.save(output)
     if as_json:
-        print_json({**report.to_json(), "saved": saved, "index": output})
+        added = {} if fine_tuning is None else {"encoder": fine_tuning.to_json()}
+        print_json({**report.to_json(), **added, "saved": saved, "index": output})
     else:
         from rich.console import Console
 
@@ -110,6 +142,44 @@ def tune(
         "with --force"
     )
     context.exit(1)
+
+
+def _hold_out(
+    requests: list[LabelledRequest],
+) -> tuple[list[LabelledRequest], list[LabelledRequest]]:
+    """Hold requests out by which a new encoder, and the head on top of it, are judged."""
+    from agentmatch.training.fine_tuning import hold_out
+
+    learned, held = hold_out(requests)
+    notice(
+        f"{len(held):,} of {len(requests):,} labelled requests are held out and judged by; choose "
+        "them with --dev-split"
+    )
+    return learned, held
+
+
+def _fine_tune(
+    matcher: AgentMatcher,
+    requests: Sequence[LabelledRequest],
+    dev: Sequence[LabelledRequest],
+    folder: str,
+) -> tuple[AgentMatcher, FineTuningReport]:
+    """Fine-tune the encoder, and say on stderr what came of it."""
+    from agentmatch.training.fine_tuning import fine_tune
+
+    notice(f"fine-tuning {matcher.encoder.name} on {len(requests):,} requests; this takes a while")
+    with encoding_progress("Fine-tuning the encoder") as progress:
+        matcher, report = fine_tune(matcher, requests, folder, dev, progress=progress)
+    figures = (
+        f"of {report.judged:,} requests that it did not learn from it puts the right agent first "
+        f"for {report.after:.1%}, before it were {report.before:.1%} ({report.steps:,} steps, "
+        f"{report.seconds:.0f} s)"
+    )
+    if report.better:
+        notice(f"the new encoder is kept in {report.folder}: {figures}")
+    else:
+        notice(f"the new encoder is no better and not kept, nor is anything saved: {figures}")
+    return matcher, report
 
 
 def _read(

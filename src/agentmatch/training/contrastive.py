@@ -24,6 +24,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from agentmatch.encoders.bert_model import read_bert_model
+from agentmatch.index import Progress
 from agentmatch.training.batches import Batch, BatchSampler
 from agentmatch.training.views import TrainingSet
 
@@ -99,6 +101,7 @@ def train_encoder(
     output: Path,
     settings: TrainingSettings,
     check: Check | None = None,
+    progress: Progress | None = None,
 ) -> None:
     """Fine-tune a model and save the result.
 
@@ -114,11 +117,14 @@ def train_encoder(
         check: Measures the encoder on dev requests; the mean of its values decides
             which weights are kept: the average at the end, or those of an earlier
             check that was better.
+        progress: Called with the steps done so far and their number.
+
+    Raises:
+        UnsupportedModelError: The model is not a plain BERT encoder.
     """
     import torch
 
-    # Numbers near 0 slow processors down by far, and more come up as a training goes on.
-    torch.set_flush_denormal(True)
+    weights = read_bert_model(folder).weights
     model = _load(folder, settings)
     bar = torch.nn.Parameter(torch.tensor(settings.bar, device=model.device))
     parameters = [*(p for p in model.parameters() if p.requires_grad), bar]
@@ -136,6 +142,8 @@ def train_encoder(
         state.note_check(check(encode))
     start, recent = time.perf_counter(), []
     while state.step < settings.steps:
+        if progress is not None:
+            progress(state.step, settings.steps)
         for group in optimiser.param_groups:
             group["lr"] = settings.learning_rate * _rate(state.step, settings)
         # Of dropout: a training that goes on after an interruption draws the same.
@@ -155,7 +163,7 @@ def train_encoder(
             _check(state, original, settings, encode, check)
             state.save(output / STATE, optimiser, settings)
     state.restore_best()
-    _save(model, folder, output)
+    _save(model, folder, weights, output)
     report = {"settings": asdict(settings), "checks": state.checks, "kept": state.best_step}
     (output / "training.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     (output / STATE).unlink()
@@ -264,7 +272,10 @@ def _check(
 def _load(folder: Path, settings: TrainingSettings) -> SentenceTransformer:
     import torch
     from sentence_transformers import SentenceTransformer
+    from transformers.utils import logging as transformers_logging
 
+    # Loading takes no bar of its own beside that of the training.
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     torch.manual_seed(settings.seed)
     random.seed(settings.seed)
     # The fused attention of CPUs has a slow backward pass for texts as short as these.
@@ -374,7 +385,7 @@ def _encoding(model: SentenceTransformer) -> Callable[[Sequence[str]], NDArray[n
     return encode
 
 
-def _save(model: SentenceTransformer, folder: Path, output: Path) -> None:
+def _save(model: SentenceTransformer, folder: Path, weights: Path, output: Path) -> None:
     """Write the model's folder: the weights of this one, all else as it was."""
     import shutil
 
@@ -386,7 +397,6 @@ def _save(model: SentenceTransformer, folder: Path, output: Path) -> None:
             copy = output / file.relative_to(folder)
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, copy)
-    weights = folder / "model.safetensors"
     names = load_file(weights)
     bert: Any = model[0].auto_model
     trained = bert.state_dict()
@@ -395,7 +405,7 @@ def _save(model: SentenceTransformer, folder: Path, output: Path) -> None:
         for name in names
         if name in trained
     }
-    saved = output / "model.safetensors"
+    saved = output / weights.relative_to(folder)
     save_file(tensors, saved, metadata={"format": "pt"})
     # The library makes a file that only its owner may read.
     saved.chmod(0o644)
