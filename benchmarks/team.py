@@ -22,6 +22,7 @@ from agentmatch.evaluation.metrics import mean_metrics, mean_with_interval, set_
 from agentmatch.ranking import Scores, order
 from agentmatch.splitting import split_request
 from agentmatch.team import DEFAULTS, Settings, choose_team
+from benchmarks.left_out import ENCODERS, left_out_encoders
 from benchmarks.run import RESULTS, default_cache, say, versions, write_result
 from benchmarks.sets import DEFAULT_DATA, OWN_SET, BenchmarkSet, find_sets, hash_requests
 from benchmarks.vectors import CachedEncoder
@@ -36,7 +37,7 @@ A user with one job should hardly ever be sent to several agents; without the bo
 mean F1 would buy recall on many jobs with a second agent for a quarter of all others."""
 
 WHOLE_SHARES = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
-FLOORS = (0.22, 0.25, 0.28, 0.31, 0.34, 0.37)
+FLOORS = (0.16, 0.19, 0.22, 0.25, 0.28, 0.31, 0.34, 0.37)
 MIN_GAINS = (0.005, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.07)
 
 SINGLE, SEVERAL = "one agent", "several agents"
@@ -91,16 +92,24 @@ def run(arguments: argparse.Namespace) -> int:
     test: dict[str, list[ScoredRequest]] = {}
     agents: dict[str, int] = {}
     encoder = load_encoder()
+    # The shipped encoder was trained on some of the requests that are fitted on.
+    encoder_for = left_out_encoders(arguments.cache / ENCODERS)
     for benchmark in find_sets((OWN_SET, "metatool", "livemcpbench"), arguments.data):
-        cached = CachedEncoder(encoder, arguments.cache / "vectors", benchmark.name)
-        matcher = AgentMatcher(benchmark.agents, encoder=cached)
+        shipped, left_out = (
+            CachedEncoder(each, arguments.cache / "vectors", benchmark.name)
+            for each in (encoder, encoder_for(benchmark.name))
+        )
+        matcher = AgentMatcher(benchmark.agents, encoder=shipped)
+        fitting = AgentMatcher(benchmark.agents, encoder=left_out)
         for name, requests in groups(benchmark).items():
-            scored = score(matcher, requests)
             agents[name] = len(matcher)
-            development[name] = [each for each in scored if each.request.split != "test"]
-            test[name] = [each for each in scored if each.request.split == "test"]
-            say(f"{name}: {len(development[name])} to fit on, {len(test[name])} to test")
-        cached.save()
+            tested = [request for request in requests if request.split == "test"]
+            others = [request for request in requests if request.split != "test"]
+            development[name] = score(fitting, others) if others else []
+            test[name] = score(matcher, tested)
+            say(f"{name}: {len(others)} to fit on, {len(tested)} to test")
+        shipped.save()
+        left_out.save()
     fitted_on = {name: group for name, group in development.items() if group}
     if not fitted_on:
         say("no train or dev requests were found; give their folder with --data")

@@ -344,14 +344,14 @@ def _embed(model: SentenceTransformer, texts: Sequence[str]) -> torch.Tensor:
     import torch
     from torch.nn.functional import normalize
 
-    tokenizer = model.tokenizer
-    ids = tokenizer(list(texts), truncation=True, max_length=model.max_seq_length)["input_ids"]
+    tokenizer, longest = model.tokenizer, int(model.max_seq_length or 0)
+    ids = tokenizer(list(texts), truncation=True, max_length=longest)["input_ids"]
     order = sorted(range(len(texts)), key=lambda position: -len(ids[position]))
     parts, start = [], 0
     while start < len(order):
         # Texts of one length need little padding. Lengths and sizes are rounded, because
         # the kernels of every new shape are compiled, which takes longer than running them.
-        length = min(_rounded(len(ids[order[start]])), model.max_seq_length)
+        length = min(_rounded(len(ids[order[start]])), longest)
         chunk = order[start : start + max(ROUNDED, CHUNK_TOKENS // length // ROUNDED * ROUNDED)]
         filled = chunk + [chunk[-1]] * (_rounded(len(chunk)) - len(chunk))
         padded = tokenizer.pad(
