@@ -64,7 +64,7 @@ TRAIN_SPLIT = "train"
 @click.option(
     "--encoder",
     metavar="FOLDER",
-    help="First fine-tune the embedding model itself on these requests, which may take hours "
+    help="First fine-tune the embedding model itself on these requests: up to half an hour "
     "without a GPU. Where it is better than before it is kept in FOLDER, which "
     "must be new, and the index is built with it.",
 )

@@ -90,9 +90,9 @@ def fine_tune(
 ) -> tuple[AgentMatcher, FineTuningReport]:
     """Fine-tune a matcher's encoder on labelled requests, and keep it if it is better.
 
-    Takes up to hours on a CPU and uses a GPU where torch finds one. For a head on top, give
-    `AgentMatcher.tune` the same requests and `dev`: those that the encoder has learned
-    from say too much good of a head.
+    Takes about a second a step on two cores, and uses a GPU where torch finds one. For a
+    head on top, give `AgentMatcher.tune` the same requests and `dev`: those that the
+    encoder has learned from say too much good of a head.
 
     Args:
         matcher: A matcher whose encoder is a model of the BERT family; it is not changed.
