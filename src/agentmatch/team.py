@@ -24,10 +24,10 @@ import numpy as np
 
 from agentmatch.ranking import TIE_TOLERANCE, Scores, order
 
-WHOLE_SHARE = 0.5
+WHOLE_SHARE = 0.4
 """Share of the whole request's score in an agent's value for a part, 0 to 1."""
 
-FLOOR = 0.31
+FLOOR = 0.34
 """Value below which an agent does not fit a part well enough to be asked in for it."""
 
 MIN_GAIN = 0.01
