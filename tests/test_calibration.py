@@ -150,7 +150,7 @@ def test_one_agent_is_no_special_case(encoder: HashingEncoder) -> None:
 
 def test_a_named_agent_is_a_sure_answer(matcher: AgentMatcher) -> None:
     named, other = matcher.match("@plumber zzz"), matcher.match("zzz")
-    assert named.confidence_none < other.confidence_none / 5
+    assert named.confidence_none < other.confidence_none / 3
     assert named[0].confidence > 0.5
 
 
