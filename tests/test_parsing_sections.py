@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from agentmatch.parsing import parse_agent
 from agentmatch.parsing.blocks import read_blocks
 from agentmatch.parsing.headings import field_of
 from agentmatch.parsing.plain_text import strip_quotes
@@ -221,3 +222,9 @@ def test_lines_are_those_of_the_file() -> None:
 )
 def test_strip_quotes(text: str, bare: str) -> None:
     assert strip_quotes(text) == bare
+
+
+def test_a_title_may_hold_words_that_elsewhere_mean_other_agents() -> None:
+    agent = parse_agent("# chooser: React vs Vue\n\n## When to Use\n- A front end is begun")
+    assert (agent.name, agent.title) == ("chooser", "React vs Vue")
+    assert agent.when_to_use == ("A front end is begun",)

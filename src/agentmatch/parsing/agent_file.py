@@ -13,14 +13,9 @@ from agentmatch.parsing.blocks import read_blocks
 from agentmatch.parsing.descriptions import is_negative, read_description, strip_lead_in
 from agentmatch.parsing.dialogues import blank_dialogues, take_dialogues, unescape_newlines
 from agentmatch.parsing.front_matter import FrontMatter, split_front_matter
+from agentmatch.parsing.headings import IDENTIFIER, split_title
 from agentmatch.parsing.plain_text import collapse, strip_quotes
-from agentmatch.parsing.recognition import (
-    IDENTIFIER,
-    bare_name,
-    is_skill,
-    split_title,
-    why_no_agent,
-)
+from agentmatch.parsing.recognition import bare_name, is_skill, why_no_agent
 from agentmatch.parsing.sections import Sections, read_sections
 from agentmatch.types import Agent, Problem
 

@@ -8,6 +8,7 @@ emoji, numbers, markup and ornamental words ("Your", "Core") are taken off.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from functools import cache
 
@@ -186,6 +187,10 @@ _OTHER_AGENTS = (
 """Words that turn any heading into one about other agents."""
 
 
+IDENTIFIER = re.compile(r"[A-Za-z0-9]+(?:[-_.][A-Za-z0-9]+)*")
+"""An agent's name as one word, such as "backend-engineer"."""
+
+
 @cache
 def _table() -> dict[str, str]:
     return {
@@ -263,3 +268,18 @@ def normalise_heading(heading: str) -> str:
 
 _NUMBERING = frozenset({"ii", "iii", "iv", "vi", "section", "part"})
 """First words that number a heading, together with the digits."""
+
+
+def split_title(title: str) -> tuple[str, str]:
+    """Split "backend-engineer: Backend Specialist" into name and title.
+
+    Args:
+        title: The title heading.
+
+    Returns:
+        The name and the title; the name is "" where the heading has none.
+    """
+    name, colon, rest = title.partition(":")
+    if colon and rest.strip() and IDENTIFIER.fullmatch(name.strip()):
+        return name.strip(), rest.strip()
+    return "", title

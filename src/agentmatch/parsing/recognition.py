@@ -8,6 +8,7 @@ from pathlib import PurePath
 from typing import Any
 
 from agentmatch.parsing import headings
+from agentmatch.parsing.headings import split_title
 from agentmatch.parsing.sections import Sections
 
 DOCUMENT_NAMES = frozenset({
@@ -38,8 +39,6 @@ _CONFIGURING_KEYS = ("tools", "model", "color", "capabilities", "permissionMode"
 """Front-matter keys that only agents have."""
 
 _ADDRESSES_AGENT = re.compile(r"(?:you are|you're|act as|your role is|你是)\b", re.IGNORECASE)
-IDENTIFIER = re.compile(r"[A-Za-z0-9]+(?:[-_.][A-Za-z0-9]+)*")
-"""An agent's name as one word, such as "backend-engineer"."""
 
 
 def bare_name(path: PurePath) -> str:
@@ -59,21 +58,6 @@ def bare_name(path: PurePath) -> str:
 def is_skill(path: PurePath) -> bool:
     """Tell whether a file is the definition of a skill folder."""
     return path.name.lower() == SKILL_FILE
-
-
-def split_title(title: str) -> tuple[str, str]:
-    """Split "backend-engineer: Backend Specialist" into name and title.
-
-    Args:
-        title: The title heading.
-
-    Returns:
-        The name and the title; the name is "" where the heading has none.
-    """
-    name, colon, rest = title.partition(":")
-    if colon and rest.strip() and IDENTIFIER.fullmatch(name.strip()):
-        return name.strip(), rest.strip()
-    return "", title
 
 
 def why_no_agent(

@@ -129,7 +129,7 @@ def _parts(blocks: Sequence[Block], sections: Sections) -> list[_Part]:
         if level is None:
             parts[-1].blocks.append(block)
             continue
-        if level == 1 and not sections.title and len(parts) == 1 and field_of(block.text) is None:
+        if level == 1 and not sections.title and len(parts) == 1 and _is_title(block.text):
             sections.title, sections.title_line = block.text, block.line
             continue
         while enclosing and enclosing[-1][0] >= level:
@@ -138,6 +138,16 @@ def _parts(blocks: Sequence[Block], sections: Sections) -> list[_Part]:
         enclosing.append((level, found))
         parts.append(_Part(block.text, found))
     return parts
+
+
+def _is_title(heading: str) -> bool:
+    """Tell whether the first heading names the agent, rather than a part of the file."""
+    meaning = field_of(heading)
+    if meaning != headings.OTHER:
+        return meaning is None
+    # "# chooser: React vs Vue" is not about other agents.
+    name, _ = headings.split_title(heading)
+    return bool(name) and field_of(name) is None
 
 
 def _heading_level(block: Block) -> int | None:
