@@ -30,7 +30,7 @@ WHOLE_SHARE = 0.4
 FLOOR = 0.34
 """Value below which an agent does not fit a part well enough to be asked in for it."""
 
-MIN_GAIN = 0.01
+MIN_GAIN = 0.02
 """What an agent must add to a team's worth, in units of score."""
 
 
