@@ -31,15 +31,14 @@ from agentmatch.evaluation.metrics import auroc
 from agentmatch.evaluation.request_sets import sample
 from agentmatch.features import Features
 from benchmarks.development import (
-    DEFAULT_CATALOGUES,
     MIN_EXAMPLES,
     TEST_CATALOGUES,
+    add_catalogues,
     held_out_rounds,
 )
 from benchmarks.left_out import ENCODERS, left_out_encoders
-from benchmarks.run import RESULTS, default_cache, say, versions, write_result
+from benchmarks.run import add_folders, say, versions, write_result
 from benchmarks.sets import (
-    DEFAULT_DATA,
     SAMPLE_SEED,
     SUPERVISED_SETS,
     BenchmarkSet,
@@ -139,12 +138,8 @@ class CalibrationSet:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `python -m benchmarks calibration`."""
-    parser.add_argument("--data", type=Path, default=DEFAULT_DATA, help="folder of public sets")
-    parser.add_argument(
-        "--catalogues", type=Path, default=DEFAULT_CATALOGUES, help="folder of catalogues"
-    )
-    parser.add_argument("--output", type=Path, default=RESULTS, help="folder for the results")
-    parser.add_argument("--cache", type=Path, default=default_cache(), help="folder for vectors")
+    add_folders(parser)
+    add_catalogues(parser)
     parser.add_argument("--write", action="store_true", help="replace the package's weights")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -34,6 +35,13 @@ MAX_DEV_REQUESTS = 800
 """Requests of one set that are looked at."""
 
 Signals = Mapping[str, NDArray[np.float32]]
+
+
+def add_catalogues(parser: argparse.ArgumentParser) -> None:
+    """Add the option for the folder of catalogues."""
+    parser.add_argument(
+        "--catalogues", type=Path, default=DEFAULT_CATALOGUES, help="folder of catalogues"
+    )
 
 
 @dataclass(frozen=True)

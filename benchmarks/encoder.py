@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,19 +17,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from agentmatch.encoders.models import find_model
+from agentmatch.encoders.models import BASE_MODEL, find_model
 from agentmatch.evaluation.request_sets import sample
 from agentmatch.passages import passages_of
 from agentmatch.training.contrastive import Check, TrainingSettings, train_encoder
 from agentmatch.training.views import titled_view
-from benchmarks.development import DEFAULT_CATALOGUES
+from benchmarks.development import add_catalogues
 from benchmarks.left_out import ENCODERS, SHIPPED
 from benchmarks.run import default_cache, say
 from benchmarks.sets import DEFAULT_DATA, SAMPLE_SEED, BenchmarkSet, find_sets
 from benchmarks.training_data import FAMILIES, Source, gather, untrained_requests
-
-BASE = "all-MiniLM-L6-v2"
-"""The model that the training starts from."""
 
 CHECKED_SETS = ("builtin", "metatool", "seal_tools")
 """Sets whose untrained dev requests decide which weights are kept; of healthcare_routing
@@ -48,9 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", type=Path, help="folder for the model")
     parser.add_argument("--cache", type=Path, default=default_cache(), help="folder for models")
     parser.add_argument("--data", type=Path, default=DEFAULT_DATA, help="folder of public sets")
-    parser.add_argument(
-        "--catalogues", type=Path, default=DEFAULT_CATALOGUES, help="folder of catalogues"
-    )
+    add_catalogues(parser)
     parser.add_argument(
         "--leave-out", choices=tuple(FAMILIES), metavar="FAMILY", help="train without its sources"
     )
@@ -77,7 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
     checked = [name for name in CHECKED_SETS if name not in left_out]
     settings = replace(TrainingSettings(), steps=arguments.steps)
     train_encoder(
-        find_model(BASE),
+        find_model(BASE_MODEL),
         [source.training for source in sources],
         output,
         settings,
@@ -119,8 +115,6 @@ def dev_check(sets: Sequence[BenchmarkSet]) -> Check:
 
 class _DevTask:
     def __init__(self, benchmark: BenchmarkSet) -> None:
-        import random
-
         self.name = benchmark.name
         fitting = [request for request in untrained_requests(benchmark) if request.agents]
         requests = sample(fitting, CHECKED_REQUESTS, SAMPLE_SEED)

@@ -18,15 +18,15 @@ from agentmatch import AgentMatcher, Encoder, load_encoder
 from agentmatch.evaluation.request_sets import sample
 from agentmatch.ranking import WEIGHTS
 from benchmarks.development import (
-    DEFAULT_CATALOGUES,
     SignalSet,
+    add_catalogues,
     development_sets,
     quality,
     signal_set,
 )
 from benchmarks.left_out import ENCODERS, left_out_encoders
-from benchmarks.run import RESULTS, default_cache, say, versions, write_result
-from benchmarks.sets import DEFAULT_DATA, MAX_REQUESTS, SAMPLE_SEED, ZERO_SHOT_SETS, find_sets
+from benchmarks.run import add_folders, say, versions, write_result
+from benchmarks.sets import MAX_REQUESTS, SAMPLE_SEED, ZERO_SHOT_SETS, find_sets
 from benchmarks.vectors import CachedEncoder
 
 GRID = (0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6)
@@ -38,12 +38,8 @@ SWEEPS = 4
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `python -m benchmarks fusion`."""
-    parser.add_argument("--data", type=Path, default=DEFAULT_DATA, help="folder of public sets")
-    parser.add_argument(
-        "--catalogues", type=Path, default=DEFAULT_CATALOGUES, help="folder of catalogues"
-    )
-    parser.add_argument("--output", type=Path, default=RESULTS, help="folder for the results")
-    parser.add_argument("--cache", type=Path, default=default_cache(), help="folder for vectors")
+    add_folders(parser)
+    add_catalogues(parser)
     parser.add_argument(
         "--limit", type=int, default=MAX_REQUESTS, help="test requests of a set at most"
     )

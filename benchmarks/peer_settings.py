@@ -8,7 +8,6 @@ MRR@10, then by depth.
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,9 +16,9 @@ from agentmatch import AgentMatcher, load_encoder
 from agentmatch.evaluation.request_sets import sample
 from benchmarks.baselines.semantic_router import PIN, Setting, install, route
 from benchmarks.development import DEV_SETS
-from benchmarks.run import RESULTS, default_cache, say, write_result
+from benchmarks.run import add_folders, say, write_result
 from benchmarks.scoring import measure, rank
-from benchmarks.sets import DEFAULT_DATA, SAMPLE_SEED, find_sets
+from benchmarks.sets import SAMPLE_SEED, find_sets
 from benchmarks.task import build_task
 from benchmarks.vectors import CachedEncoder
 
@@ -39,9 +38,7 @@ LIMIT = 150
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `python -m benchmarks peer`."""
-    parser.add_argument("--data", type=Path, default=DEFAULT_DATA, help="folder of public sets")
-    parser.add_argument("--output", type=Path, default=RESULTS, help="folder for the results")
-    parser.add_argument("--cache", type=Path, default=default_cache(), help="folder for vectors")
+    add_folders(parser)
     parser.add_argument("--limit", type=int, default=LIMIT, help="requests of a set at most")
 
 

@@ -88,18 +88,23 @@ def default_cache() -> Path:
     return user_cache_path("agentmatch-benchmarks", appauthor=False)
 
 
+def add_folders(parser: argparse.ArgumentParser) -> None:
+    """Add the folders that most commands read and write."""
+    parser.add_argument("--data", type=Path, default=DEFAULT_DATA, help="folder of public sets")
+    parser.add_argument("--output", type=Path, default=RESULTS, help="folder for the results")
+    parser.add_argument("--cache", type=Path, default=default_cache(), help="folder for vectors")
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `python -m benchmarks run`."""
     parser.add_argument("sets", nargs="*", metavar="SET", help=f"of {', '.join(SET_NAMES)}")
-    parser.add_argument("--data", type=Path, default=DEFAULT_DATA, help="folder of public sets")
+    add_folders(parser)
     parser.add_argument(
         "--limit", type=int, default=MAX_REQUESTS, help="test requests of a set at most"
     )
     parser.add_argument(
         "--methods", nargs="+", choices=METHODS, default=list(METHODS), help="leave out the others"
     )
-    parser.add_argument("--output", type=Path, default=RESULTS, help="folder for the results")
-    parser.add_argument("--cache", type=Path, default=default_cache(), help="folder for vectors")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -212,10 +217,12 @@ def _run_setting(
         fresh = AgentMatcher(matcher.agents, encoder=encoder)
         answers = agentmatch_answers(fresh, task.requests)
         keep(AGENTMATCH, answers, time.perf_counter() - start)
-    if AGENTMATCH_BASE in methods:
-        AgentMatcher(matcher.agents, encoder=base)
-        base.encode_queries(task.requests)
+    jobs = [(task, [peer for peer in PEERS if peer.label in methods])]
+    if AGENTMATCH_BASE in methods or PEER_BASE.label in methods:
+        base_task = build_task(AgentMatcher(matcher.agents, encoder=base), requests, train)
         base.save()
+        jobs.append((base_task, [PEER_BASE] if PEER_BASE.label in methods else []))
+    if AGENTMATCH_BASE in methods:
         start = time.perf_counter()
         answers = agentmatch_answers(AgentMatcher(matcher.agents, encoder=base), task.requests)
         keep(AGENTMATCH_BASE, answers, time.perf_counter() - start)
@@ -225,11 +232,6 @@ def _run_setting(
             start = time.perf_counter()
             answers = rank(baseline(task), task.names)
             keep(name, answers, time.perf_counter() - start)
-    jobs = [(task, [peer for peer in PEERS if peer.label in methods])]
-    if PEER_BASE.label in methods:
-        base_matcher = AgentMatcher(matcher.agents, encoder=base)
-        jobs.append((build_task(base_matcher, requests, train), [PEER_BASE]))
-        base.save()
     peers = [peer for _, wanted in jobs for peer in wanted]
     if peers:
         try:

@@ -12,7 +12,6 @@ import argparse
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,8 +22,8 @@ from agentmatch.ranking import Scores, order
 from agentmatch.splitting import split_request
 from agentmatch.team import DEFAULTS, Settings, choose_team
 from benchmarks.left_out import ENCODERS, left_out_encoders
-from benchmarks.run import RESULTS, default_cache, say, versions, write_result
-from benchmarks.sets import DEFAULT_DATA, OWN_SET, BenchmarkSet, find_sets, hash_requests
+from benchmarks.run import add_folders, say, versions, write_result
+from benchmarks.sets import OWN_SET, BenchmarkSet, find_sets, hash_requests
 from benchmarks.vectors import CachedEncoder
 
 MAX_MEMBERS = 5
@@ -81,9 +80,7 @@ Group = Sequence[ScoredRequest]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `python -m benchmarks team`."""
-    parser.add_argument("--data", type=Path, default=DEFAULT_DATA, help="folder of public sets")
-    parser.add_argument("--output", type=Path, default=RESULTS, help="folder for the results")
-    parser.add_argument("--cache", type=Path, default=default_cache(), help="folder for vectors")
+    add_folders(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

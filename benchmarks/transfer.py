@@ -20,13 +20,12 @@ from agentmatch import AgentMatcher, Encoder, LabelledRequest, load_encoder
 from agentmatch.encoders.models import BASE_MODEL
 from agentmatch.evaluation.metrics import mean_with_interval
 from agentmatch.evaluation.request_sets import sample
-from benchmarks.development import quality, signal_set
+from benchmarks.development import add_catalogues, quality, signal_set
 from benchmarks.encoder import describe
 from benchmarks.left_out import ENCODERS, family_of, left_out_encoders
-from benchmarks.run import RESULTS, default_cache, say, versions, write_result
+from benchmarks.run import add_folders, say, versions, write_result
 from benchmarks.scoring import first_right
 from benchmarks.sets import (
-    DEFAULT_DATA,
     MAX_REQUESTS,
     OWN_SET,
     SAMPLE_SEED,
@@ -47,15 +46,8 @@ PARAPHRASES = 2000
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `python -m benchmarks transfer`."""
-    parser.add_argument("--data", type=Path, default=DEFAULT_DATA, help="folder of public sets")
-    parser.add_argument(
-        "--catalogues",
-        type=Path,
-        default=DEFAULT_DATA.with_name("catalogues"),
-        help="folder of catalogues",
-    )
-    parser.add_argument("--output", type=Path, default=RESULTS, help="folder for the results")
-    parser.add_argument("--cache", type=Path, default=default_cache(), help="folder for vectors")
+    add_folders(parser)
+    add_catalogues(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -18,8 +18,8 @@ from agentmatch import AgentMatcher, LabelledRequest, load_encoder
 from agentmatch.tuning.learning import examples_of
 from agentmatch.tuning.report import Quality, measure
 from benchmarks.baselines import semantic_router
-from benchmarks.run import RESULTS, default_cache, machine, say, versions, write_result
-from benchmarks.sets import DEFAULT_DATA, OWN_SET, BenchmarkSet, find_sets, hash_requests
+from benchmarks.run import add_folders, machine, say, versions, write_result
+from benchmarks.sets import OWN_SET, BenchmarkSet, find_sets, hash_requests
 from benchmarks.task import build_task
 from benchmarks.vectors import CachedEncoder
 
@@ -70,9 +70,7 @@ SETTINGS = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `python -m benchmarks tuning`."""
     parser.add_argument("sets", nargs="*", metavar="SET", help=f"of {', '.join(SETS)}")
-    parser.add_argument("--data", type=Path, default=DEFAULT_DATA, help="folder of public sets")
-    parser.add_argument("--output", type=Path, default=RESULTS, help="folder for the results")
-    parser.add_argument("--cache", type=Path, default=default_cache(), help="folder for vectors")
+    add_folders(parser)
     parser.add_argument("--only", choices=("full", "10-shot"), help="leave out the other")
     parser.add_argument("--no-peer", action="store_true", help="leave semantic-router out")
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import json
 import logging
-import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -270,14 +269,11 @@ def _check(
 
 
 def _load(folder: Path, settings: TrainingSettings) -> SentenceTransformer:
-    import torch
     from sentence_transformers import SentenceTransformer
     from transformers.utils import logging as transformers_logging
 
     # Loading takes no bar of its own beside that of the training.
     transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    torch.manual_seed(settings.seed)
-    random.seed(settings.seed)
     # The fused attention of CPUs has a slow backward pass for texts as short as these.
     kwargs = {"attn_implementation": "eager"}
     # Dropout of attention would take as long as all the rest of it.
